@@ -1,0 +1,63 @@
+"""argdask: training pairs of galaxy image cubes at two redshifts, at any scale.
+
+One pure function makes every galaxy, ``simulate(recipe, seds, galaxies)``. ``build``
+gives the same as lazy dask arrays, ``write`` as a store on disk, from any number of
+workers; ``open_pairs`` reads it lazily and ``verify`` checks it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from argdask.errors import IncompleteError, InputError
+    from argdask.pairs import build, simulate
+    from argdask.plotting import preview
+    from argdask.recipe import Recipe
+    from argdask.run import write
+    from argdask.sed_sources import default_seds, read_seds
+    from argdask.store.reading import open_pairs
+    from argdask.verification import verify
+
+# Where each public name lives. They are imported when first used, so that a command
+# line which only prints its help does not wait for dask and xarray.
+_HOMES = {
+    "IncompleteError": "argdask.errors",
+    "InputError": "argdask.errors",
+    "Recipe": "argdask.recipe",
+    "build": "argdask.pairs",
+    "default_seds": "argdask.sed_sources",
+    "open_pairs": "argdask.store.reading",
+    "preview": "argdask.plotting",
+    "read_seds": "argdask.sed_sources",
+    "simulate": "argdask.pairs",
+    "verify": "argdask.verification",
+    "write": "argdask.run",
+}
+
+__all__ = [
+    "IncompleteError",
+    "InputError",
+    "Recipe",
+    "build",
+    "default_seds",
+    "open_pairs",
+    "preview",
+    "read_seds",
+    "simulate",
+    "verify",
+    "write",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'argdask' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

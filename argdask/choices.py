@@ -1,0 +1,157 @@
+"""Sets of choices: frozen, checked, wrong ones told in one line, written as YAML."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from argdask.errors import InputError, nearest
+
+__all__ = ["Choices", "commented_yaml", "input_error", "wrong_choice"]
+
+
+class Choices(BaseModel):
+    """A set of choices that cannot change and that knows its own names."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        validate_default=True,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for name in data:
+                if name not in cls.model_fields:
+                    raise PydanticCustomError(
+                        "unknown_key",
+                        "unknown key {key}",
+                        {
+                            "key": str(name),
+                            "near": nearest(str(name), cls.model_fields),
+                        },
+                    )
+        return data
+
+
+def wrong_choice(
+    field: str, value: object, expected: str, cure: str
+) -> PydanticCustomError:
+    """Return what a validator raises so that the reader sees one line.
+
+    Parameters
+    ----------
+    field
+        The key, below the object that is being checked; nothing for the object.
+    value, expected, cure
+        As for `argdask.errors.InputError`.
+
+    Returns
+    -------
+    PydanticCustomError
+        The exception to raise.
+    """
+    context = {"field": field, "value": value, "expected": expected, "cure": cure}
+    return PydanticCustomError("wrong_choice", "expected {expected}", context)
+
+
+def input_error(errors: list[ErrorDetails]) -> InputError:
+    """Turn pydantic's account of wrong values into one line about one of them.
+
+    Parameters
+    ----------
+    errors
+        What was wrong.
+
+    Returns
+    -------
+    InputError
+        The exception to raise.
+    """
+    # Of the members of a union, the one that got furthest says most.
+    shapes = {"model_type", "model_attributes_type", "dict_type", "literal_error"}
+    details = next((one for one in errors if one["type"] not in shapes), errors[0])
+    field = ".".join(_keys(details["loc"]))
+    context = details.get("ctx", {})
+    see = "see `argdask recipe` for every choice"
+    if details["type"] == "unknown_key":
+        field = ".".join(filter(None, [field, context["key"]]))
+        cure = f"nearest: {context['near']}"
+        return InputError(field, "an unknown key", "a key of the recipe", cure)
+    if details["type"] == "wrong_choice":
+        field = ".".join(filter(None, [field, context["field"]]))
+        return InputError(field, context["value"], context["expected"], context["cure"])
+    if details["type"].startswith("union_tag") or details["type"] in shapes - {
+        "literal_error"
+    }:
+        laws = "a number or a distribution (constant, uniform, normal, ...)"
+        expected = laws if field.count(".") else "keys with values"
+        return InputError(field, details["input"], expected, see)
+    expected = details["msg"].removeprefix("Input should be ").partition(", unable")[0]
+    return InputError(field or "recipe", details["input"], expected, see)
+
+
+def _keys(location: tuple[int | str, ...]) -> Iterator[str]:
+    """Leave out what pydantic adds to a location: the members of unions."""
+    members = {"constant", "uniform", "normal", "lognormal", "beta", "choice", "int"}
+    members |= {"float", "str", "Scale"}
+    for step in location:
+        name = str(step)
+        if name not in members and "[" not in name and "-" not in name:
+            yield name
+
+
+def commented_yaml(choices: Choices, indent: str = "") -> Iterator[str]:
+    """Write choices as YAML, with a comment above each of them.
+
+    Parameters
+    ----------
+    choices
+        The choices.
+    indent
+        What stands before every line.
+
+    Yields
+    ------
+    str
+        One line after the other.
+    """
+    for name, field in type(choices).model_fields.items():
+        value = getattr(choices, name)
+        comment = " ".join((field.description or "").split())
+        if comment:
+            yield from textwrap.wrap(
+                comment,
+                width=88,
+                initial_indent=f"{indent}# ",
+                subsequent_indent=f"{indent}# ",
+            )
+        if (
+            isinstance(value, Choices)
+            and "distribution" not in type(value).model_fields
+        ):
+            yield f"{indent}{name}:"
+            yield from commented_yaml(value, indent + "  ")
+        else:
+            yield f"{indent}{name}: {_flow(value)}"
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, Choices):
+        value = json.loads(value.model_dump_json(exclude_none=True))
+        if value.get("distribution") == "constant":
+            value = value["value"]
+    if isinstance(value, tuple):
+        value = list(value)
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000)
+    return text.removesuffix("...\n").strip()
