@@ -1,0 +1,126 @@
+"""Name, dimensions, type and unit of every variable, and the check of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+__all__ = ["IMAGES", "IMAGE_DIMS", "VARIABLES", "Variable", "validate"]
+
+IMAGE_DIMS = ("galaxy", "y", "x", "filter")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """What one variable of the dataset is."""
+
+    name: str
+    """Its name in the dataset, the catalogue and the recipe."""
+    dims: tuple[str, ...]
+    """Its dimensions, in the order on disk."""
+    dtype: str
+    """Its type, as numpy spells it."""
+    units: str
+    """Its unit."""
+    long_name: str
+    """One line for a person."""
+
+    @property
+    def attrs(self) -> dict[str, str]:
+        """The attributes that the variable has in a dataset."""
+        return {"units": self.units, "long_name": self.long_name}
+
+    @property
+    def fill_value(self) -> float | int:
+        """What stands where nothing was written: NaN, or -1 for whole numbers."""
+        return float("nan") if np.dtype(self.dtype).kind == "f" else -1
+
+
+def _galaxy(name: str, dtype: str, units: str, long_name: str) -> Variable:
+    return Variable(name, ("galaxy",), dtype, units, long_name)
+
+
+def _flux(name: str, long_name: str) -> Variable:
+    return Variable(name, ("galaxy", "filter"), "float64", "uJy", long_name)
+
+
+def _image(name: str, long_name: str) -> Variable:
+    # The number is in the attribute `scale` of the dataset.
+    return Variable(name, IMAGE_DIMS, "float32", "scale uJy / pixel", long_name)
+
+
+VARIABLES: dict[str, Variable] = {
+    variable.name: variable
+    for variable in (
+        _image("input", "image cube of the galaxy at z_in"),
+        _image("target", "image cube of the same galaxy at z_out"),
+        _galaxy(
+            "galaxy_id", "int64", "1", "what the galaxy's random numbers follow from"
+        ),
+        _galaxy("z_in", "float64", "1", "redshift of the input"),
+        _galaxy("z_out", "float64", "1", "redshift of the target"),
+        _galaxy("sed_index", "int32", "1", "number of the template in the SED grid"),
+        _galaxy("brightness", "float64", "1", "factor on the template's fluxes"),
+        _galaxy("magnitude", "float64", "mag", "AB magnitude in the brightness filter"),
+        _galaxy("stellar_mass", "float64", "solMass", "stellar mass"),
+        _galaxy(
+            "half_light_radius",
+            "float64",
+            "arcsec",
+            "semi-major axis of the ellipse with half the light",
+        ),
+        _galaxy("sersic_index", "float64", "1", "Sersic index"),
+        _galaxy("axis_ratio", "float64", "1", "minor over major axis"),
+        _galaxy("position_angle", "float64", "deg", "major axis, from +y towards -x"),
+        _galaxy("offset_y", "float64", "pixel", "centre minus (N - 1) / 2 along y"),
+        _galaxy("offset_x", "float64", "pixel", "centre minus (N - 1) / 2 along x"),
+        _flux("flux_in", "total flux at z_in"),
+        _flux("flux_out", "total flux at z_out"),
+        Variable("wavelength", ("filter",), "float64", "Angstrom", "filter wavelength"),
+    )
+}
+
+IMAGES = tuple(v.name for v in VARIABLES.values() if v.dims == IMAGE_DIMS)
+
+
+def validate(pairs: xr.Dataset, names: Iterable[str]) -> list[str]:
+    """Compare a dataset of training pairs with what it should be.
+
+    Parameters
+    ----------
+    pairs
+        The dataset, lazy or not; no value is looked at.
+    names
+        The variables that it should have.
+
+    Returns
+    -------
+    list of str
+        One sentence for each difference; empty where there is none.
+    """
+    problems = []
+    for name in names:
+        expected = VARIABLES[name]
+        if name not in pairs.variables:
+            problems.append(f"{name} is missing")
+            continue
+        found = pairs.variables[name]
+        told = {
+            "dimensions": (found.dims, expected.dims),
+            "type": (found.dtype, np.dtype(expected.dtype)),
+            "units": (found.attrs.get("units"), expected.units),
+            "long_name": (found.attrs.get("long_name"), expected.long_name),
+        }
+        problems += [
+            f"{name} has {what} {have}, not {want}"
+            for what, (have, want) in told.items()
+            if have != want
+        ]
+        if name in IMAGES and name not in pairs.data_vars:
+            problems.append(f"{name} is a coordinate, not a data variable")
+        if name not in IMAGES and name in pairs.data_vars:
+            problems.append(f"{name} is a data variable, not a coordinate")
+    return problems
