@@ -1,0 +1,215 @@
+"""What makes galaxies: a recipe, an SED grid, a scale; and their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from argdask import cubes
+from argdask import seds as grids
+from argdask.catalogue import Catalogue, Columns
+from argdask.recipe import Recipe
+from argdask.rendering import brightest_pixels, render_stamps, resolve_scale
+from argdask.schema import VARIABLES
+
+__all__ = [
+    "PIXELS_VERSION",
+    "Simulation",
+    "attributes_of",
+    "dataset_of",
+    "template_parameters",
+]
+
+# Raised by every change that alters the value of a pixel.
+PIXELS_VERSION = 1
+
+
+class Simulation:
+    """A recipe, an SED grid and a resolved scale: enough to make any galaxy.
+
+    Parameters
+    ----------
+    recipe
+        The choices.
+    seds
+        The SED grid (redshift, filter, template) [uJy].
+    scale
+        What all fluxes are multiplied by; by the recipe's rule if left out.
+
+    Raises
+    ------
+    InputError
+        If the recipe asks for what the grid does not have.
+    """
+
+    def __init__(
+        self, recipe: Recipe, seds: xr.DataArray, scale: float | None = None
+    ) -> None:
+        self.recipe = recipe
+        self.catalogue = Catalogue(recipe, seds)
+        self.scale = _resolved(self.catalogue) if scale is None else scale
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Grids are mostly float32 at heart; half the bytes go to each worker.
+        seds = self.catalogue.seds
+        small = seds.astype(np.float32)
+        exact = bool((small.values == seds.values).all())
+        return type(self), (self.recipe, small if exact else seds, self.scale)
+
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        seds = grids.content_hash(self.catalogue.seds)
+        return ("argdask", PIXELS_VERSION, self.recipe.identity(), seds, self.scale)
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Names of the image variables that the recipe makes."""
+        return ("input", "target")
+
+    def render(
+        self, columns: Columns, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the stamps (galaxy, y, x) of rows of the catalogue."""
+        return render_stamps(self.recipe, columns, out)
+
+    def image(
+        self,
+        name: str,
+        columns: Columns,
+        stamps: NDArray[np.float32],
+        out: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return one image variable (galaxy, y, x, filter) of rows of the catalogue.
+
+        Parameters
+        ----------
+        name
+            One of `images`.
+        columns
+            The catalogue's columns (galaxy,).
+        stamps
+            The stamps of the same rows (galaxy, y, x).
+        out
+            Memory for the result; new if left out.
+
+        Returns
+        -------
+        ndarray
+            The cubes.
+        """
+        flux = columns["flux_in" if name == "input" else "flux_out"]
+        rows = self.scale * flux
+        if self.recipe.normalise == "peak":
+            # Into the row, not the stamp: one rounding less.
+            rows = rows / brightest_pixels(self.recipe, columns)[:, None]
+        return cubes.multiply(stamps, rows, out)
+
+    def make(self, ids: ArrayLike, names: Iterable[str]) -> tuple[Columns, Columns]:
+        """Return the catalogue's columns and the named images of galaxies."""
+        columns = self.catalogue.columns(ids)
+        names = tuple(names)
+        stamps = self.render(columns) if names else np.empty((0, 0, 0), np.float32)
+        return columns, {name: self.image(name, columns, stamps) for name in names}
+
+
+def dataset_of(
+    simulation: Simulation, columns: Columns, images: dict[str, Any]
+) -> xr.Dataset:
+    """Label columns and images.
+
+    Parameters
+    ----------
+    simulation
+        What they were made by.
+    columns
+        The catalogue's columns, by name.
+    images
+        Images (galaxy, y, x, filter), in memory or lazy, by name.
+
+    Returns
+    -------
+    Dataset
+        Both, with units and the recipe.
+    """
+    seds = simulation.catalogue.seds
+    # Strings of any length are what a store has; those of numpy have no Zarr 3 type.
+    names = seds["filter"].values.astype(np.dtypes.StringDType())
+    coordinates: dict[str, Any] = {"filter": ("filter", names)}
+    every = {**columns, "wavelength": seds["wavelength"].values}
+    for name, values in every.items():
+        variable = VARIABLES[name]
+        coordinates[name] = (variable.dims, values, variable.attrs)
+    for name, (values, attrs) in template_parameters(seds).items():
+        coordinates[name] = ("galaxy", values[columns["sed_index"]], attrs)
+    data = {
+        name: (VARIABLES[name].dims, values, VARIABLES[name].attrs)
+        for name, values in images.items()
+    }
+    return xr.Dataset(data, coordinates, attributes_of(simulation))
+
+
+def template_parameters(
+    seds: xr.DataArray,
+) -> dict[str, tuple[NDArray[Any], dict[Any, Any]]]:
+    """Return what a grid knows of its templates, to be looked up for each galaxy.
+
+    Parameters
+    ----------
+    seds
+        The SED grid.
+
+    Returns
+    -------
+    dict
+        Values (template,) and attributes by name; names that a dataset has for
+        something else are left out.
+    """
+    found = {}
+    for name, coordinate in seds.coords.items():
+        if coordinate.dims == ("template",) and str(name) not in VARIABLES:
+            values = coordinate.values
+            if values.dtype.kind in "OU":
+                values = values.astype(np.dtypes.StringDType())
+            found[str(name)] = values, dict(coordinate.attrs)
+    return found
+
+
+def attributes_of(simulation: Simulation) -> dict[str, str | float]:
+    """Return what a dataset says of itself.
+
+    Parameters
+    ----------
+    simulation
+        What the dataset is made by.
+
+    Returns
+    -------
+    dict
+        Text and numbers only, which any format can hold.
+    """
+    seds = simulation.catalogue.seds
+    return {
+        "title": "Pairs of image cubes of galaxies as seen at two redshifts",
+        "source": f"argdask {metadata.version('argdask')}",
+        "scale": simulation.scale,
+        "recipe": simulation.recipe.model_dump_json(exclude_none=True),
+        "seds_source": seds.attrs["source"],
+        "cosmology": seds.attrs["cosmology"],
+    }
+
+
+def _resolved(catalogue: Catalogue) -> float:
+    """Resolve the scale, or find what was resolved for the same recipe and grid."""
+    key = catalogue.recipe.model_dump_json(), grids.content_hash(catalogue.seds)
+    if key not in _SCALES:
+        if len(_SCALES) >= 64:
+            _SCALES.clear()
+        _SCALES[key] = resolve_scale(catalogue)
+    return _SCALES[key]
+
+
+_SCALES: dict[tuple[str, str], float] = {}
