@@ -1,0 +1,139 @@
+"""What is in a store, for a person or a program to read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from argdask.schema import IMAGES
+from argdask.store import zarr_store
+from argdask.store.reading import open_pairs
+
+__all__ = ["Contents", "VariableContents", "inspect"]
+
+
+@dataclass(frozen=True)
+class VariableContents:
+    """One variable of a store."""
+
+    name: str
+    """Its name."""
+    dims: str
+    """Its dimensions and sizes."""
+    dtype: str
+    """Its type."""
+    units: str
+    """Its unit."""
+    size: int
+    """Bytes on disk."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is in a store."""
+
+    path: str
+    """The store."""
+    state: str
+    """complete or incomplete."""
+    galaxies: int
+    """Number of galaxies."""
+    fingerprint: str
+    """Of the plan."""
+    scale: float
+    """What all fluxes were multiplied by."""
+    seds: str
+    """Where the SED grid came from."""
+    redshifts: tuple[float, float]
+    """Lowest and highest redshift of the grid."""
+    filters: tuple[str, ...]
+    """Names of the filters."""
+    layout: dict[str, int | str]
+    """Galaxies in a part, a chunk and a block; compression."""
+    recipe: dict[str, object]
+    """All choices."""
+    variables: tuple[VariableContents, ...]
+    """The variables."""
+
+    def to_json(self) -> str:
+        """Return the contents as JSON."""
+        return json.dumps(asdict(self), indent=2)
+
+    def to_text(self) -> str:
+        """Return the contents as lines for a person."""
+        width = max(len(variable.name) for variable in self.variables)
+        table = [
+            f"  {v.name:{width}}  {v.dims:42}  {v.dtype:9}  {v.size / 1e6:10.2f} MB  "
+            f"{v.units}"
+            for v in self.variables
+        ]
+        low, high = self.redshifts
+        layout = ", ".join(f"{key} {value}" for key, value in self.layout.items())
+        return "\n".join(
+            [
+                f"{self.path}: {self.galaxies} pairs, {self.state}",
+                f"seds        {self.seds}",
+                f"redshifts   {low:g} to {high:g}",
+                f"filters     {', '.join(self.filters)}",
+                f"scale       {self.scale!r}",
+                f"layout      {layout}",
+                f"fingerprint {self.fingerprint}",
+                "variables",
+                *table,
+            ]
+        )
+
+
+def inspect(path: str | Path) -> Contents:
+    """Look into a store without reading an image.
+
+    Parameters
+    ----------
+    path
+        The store, complete or not.
+
+    Returns
+    -------
+    Contents
+        What is in it.
+
+    Raises
+    ------
+    InputError
+        If there is no store that argdask made.
+    """
+    place = Path(path)
+    plan = zarr_store.read_plan(place)
+    pairs = open_pairs(place, chunks=None, incomplete=True)
+    redshift = zarr_store.read_seds_of_store(place)["redshift"].values
+    stored = {entry.name for entry in place.iterdir() if entry.is_dir()}
+    names = [str(name) for name in pairs.variables if name in stored]
+    names.sort(key=lambda name: name not in IMAGES)
+    return Contents(
+        path=str(place),
+        state=str(pairs.attrs["state"]),
+        galaxies=plan.galaxies,
+        fingerprint=plan.fingerprint,
+        scale=plan.scale,
+        seds=str(pairs.attrs["seds_source"]),
+        redshifts=(float(redshift[0]), float(redshift[-1])),
+        filters=tuple(str(name) for name in pairs["filter"].values),
+        layout={
+            "part": plan.part,
+            "chunk": plan.chunk,
+            "block": plan.block,
+            "compression": plan.recipe.layout.compression,
+        },
+        recipe=json.loads(plan.recipe.model_dump_json()),
+        variables=tuple(
+            VariableContents(
+                name,
+                ", ".join(f"{d} {n}" for d, n in pairs[name].sizes.items()),
+                str(pairs[name].dtype),
+                str(pairs[name].attrs.get("units", "")),
+                sum(f.stat().st_size for f in (place / name).rglob("*") if f.is_file()),
+            )
+            for name in names
+        ),
+    )

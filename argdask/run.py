@@ -1,0 +1,369 @@
+"""Making a store: plan it, drive its parts over a client or here, close it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from argdask.errors import IncompleteError, InputError
+from argdask.recipe import Recipe
+from argdask.sed_sources import default_seds
+from argdask.simulation import Simulation
+from argdask.store import closing, zarr_store
+from argdask.store.plan import Plan, plan_of
+from argdask.store.receipts import Journal, Receipt, done_receipts, remove_receipts
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["Summary", "write"]
+
+Progress = Callable[[int, int], None]
+"""Called with the number of galaxies made so far, and of all."""
+
+_Task = tuple[str, int]
+
+# Attempts at one piece of work before it is set aside while the others go on.
+_ATTEMPTS = 3
+
+# Pieces of work that a client holds for each of its threads.
+_WINDOW = 3
+
+# Once the disk is full, every further part would fail in the same way.
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run made."""
+
+    path: Path
+    """The store."""
+    plan: Plan
+    """Its plan."""
+    made: int
+    """Galaxies that this run made."""
+    size: int
+    """Bytes of the store's image and truth files."""
+
+
+def write(
+    recipe: Recipe | None,
+    path: str | Path,
+    *,
+    seds: xr.DataArray | None = None,
+    client: Client | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Make a store of training pairs; the same call again goes on where it stopped.
+
+    Parameters
+    ----------
+    recipe
+        The choices. None goes on with the recipe of the store at `path`.
+    path
+        Where the store is or shall be.
+    seds
+        The SED grid (redshift, filter, template) [uJy]; the store's own where there is
+        a store, else the built-in one, if left out.
+    client
+        A dask client; the active one if left out, and without one everything is done in
+        this process.
+    progress
+        Called with the number of galaxies made so far and of all.
+
+    Returns
+    -------
+    Summary
+        What was made.
+
+    Raises
+    ------
+    InputError
+        If something given is wrong, the store at `path` has another plan, or there is
+        too little space. Nothing is changed then.
+    IncompleteError
+        If parts could not be made. What is done stays done.
+    """
+    # Workers may have another working directory.
+    place = Path(path).absolute()
+    simulation, plan = _planned(recipe, place, seds)
+    done = done_receipts(place, plan.fingerprint)
+    if _is_complete(place):
+        remove_receipts(place)
+        return Summary(place, plan, 0, _size_of(place))
+    _check_space(place, simulation, plan, done)
+    if not place.exists():
+        zarr_store.initialise(place, simulation, plan)
+    finished = {(r.kind, r.index) for r in done}
+    tasks = [t for t in _tasks(plan) if t not in finished]
+    before = sum(r.stop - r.start for r in done if r.kind == "part")
+    count = _Count(before, plan.galaxies, progress)
+    _drive(place, plan, tasks, client or _active_client(), count)
+    receipts = done_receipts(place, plan.fingerprint)
+    closing.finalise(place, plan, receipts)
+    remove_receipts(place)
+    return Summary(place, plan, plan.galaxies - before, _size_of(place))
+
+
+def run_task(path: str, fingerprint: str, task: _Task) -> Receipt:
+    """Do one piece of work of a store; all that a worker is asked for.
+
+    Parameters
+    ----------
+    path
+        The store.
+    fingerprint
+        Of its plan.
+    task
+        part or block, and its number.
+
+    Returns
+    -------
+    Receipt
+        What was written, on disk by now.
+    """
+    kind, index = task
+    work = zarr_store.write_part if kind == "part" else zarr_store.write_block
+    return work(Path(path), fingerprint, index)
+
+
+class _Count:
+    """How many galaxies have their images."""
+
+    def __init__(self, made: int, galaxies: int, progress: Progress | None) -> None:
+        self._made, self._galaxies, self._progress = made, galaxies, progress
+        self.add(0)
+
+    def add(self, galaxies: int) -> None:
+        self._made += galaxies
+        if self._progress is not None:
+            self._progress(self._made, self._galaxies)
+
+
+def _planned(
+    recipe: Recipe | None, place: Path, seds: xr.DataArray | None
+) -> tuple[Simulation, Plan]:
+    """Plan a new store, or find the plan of the one that is there."""
+    if not place.exists():
+        _check_parent(place)
+        grid = default_seds() if seds is None else seds
+        simulation = Simulation(Recipe() if recipe is None else recipe, grid)
+        return simulation, plan_of(simulation)
+    stored = zarr_store.read_plan(place)
+    own, plan = zarr_store.simulation_of(place, stored.fingerprint)
+    if recipe is None and seds is None:
+        return own, plan
+    _compare(place, stored, recipe or stored.recipe, own.catalogue.seds, seds)
+    return own, plan
+
+
+def _compare(
+    place: Path,
+    stored: Plan,
+    recipe: Recipe,
+    own: xr.DataArray,
+    seds: xr.DataArray | None,
+) -> None:
+    """Refuse to go on with a store that another recipe or grid made."""
+    if recipe.galaxies != stored.galaxies:
+        raise InputError(
+            "galaxies",
+            recipe.galaxies,
+            f"{stored.galaxies} as in {place}",
+            "choose another path, or the same number to go on with this store",
+        )
+    same_scale = recipe.scale == stored.recipe.scale
+    scale = stored.scale if same_scale else None
+    asked = plan_of(Simulation(recipe, own if seds is None else seds, scale))
+    if differences := stored.differences(asked):
+        told = ", ".join(
+            f"{key} ({have} there, {want} asked for)"
+            for key, (have, want) in list(differences.items())[:4]
+        )
+        raise InputError(
+            "store",
+            str(place),
+            "a store of the same recipe and SED grid",
+            f"it differs in {told}; choose another path, or delete it first",
+        )
+
+
+def _check_parent(place: Path) -> None:
+    parent = place.parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise InputError(
+            "store",
+            str(place),
+            "a place in a folder that can be written",
+            f"make {parent} or choose another path",
+        )
+
+
+def _check_space(
+    place: Path, simulation: Simulation, plan: Plan, done: list[Receipt]
+) -> None:
+    """Refuse to start what the file system cannot hold, compressed or not."""
+    stored = sum(record.size for r in done for record in r.files.values())
+    rows = plan.parts * len(simulation.images)
+    needed = bytes_of_images(simulation, plan) * 1.01 - stored
+    status = os.statvfs(place.parent)
+    free = status.f_bavail * status.f_frsize
+    if needed > free:
+        raise InputError(
+            "store",
+            str(place),
+            f"{needed / 1e9:.3g} GB of space, not {free / 1e9:.3g} GB",
+            "choose fewer galaxies, fewer filters or another disk",
+        )
+    # Some file systems do not count inodes and say 0.
+    if status.f_files and rows > status.f_favail:
+        raise InputError(
+            "store",
+            str(place),
+            f"{rows} inodes, not the {status.f_favail} that are free",
+            "choose a larger layout.part or another disk",
+        )
+
+
+def bytes_of_images(simulation: Simulation, plan: Plan) -> int:
+    """Return the bytes of all images of a store before compression.
+
+    Parameters
+    ----------
+    simulation
+        What makes them.
+    plan
+        How many there are.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
+    height, width = simulation.recipe.image_shape
+    pixels = height * width * simulation.catalogue.seds.sizes["filter"]
+    return 4 * pixels * len(simulation.images) * plan.galaxies
+
+
+def _tasks(plan: Plan) -> Iterator[_Task]:
+    yield from (("block", index) for index in range(plan.blocks))
+    yield from (("part", index) for index in range(plan.parts))
+
+
+def _is_complete(place: Path) -> bool:
+    return place.exists() and (
+        zarr_store.read_attributes(place).get("state") == "complete"
+    )
+
+
+def _size_of(place: Path) -> int:
+    return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
+
+
+def _active_client() -> Client | None:
+    from distributed import Client
+
+    try:
+        active: Client = Client.current()
+    except ValueError:
+        return None
+    return active
+
+
+def _drive(
+    place: Path,
+    plan: Plan,
+    tasks: list[_Task],
+    client: Client | None,
+    count: _Count,
+) -> None:
+    """Do all tasks, and write down each receipt before the next is asked for."""
+    if not tasks:
+        return
+    journal = Journal(place)
+    arguments = str(place), plan.fingerprint
+    failed: dict[_Task, str] = {}
+    results = (
+        _in_process(arguments, tasks)
+        if client is None
+        else _over_client(client, arguments, tasks)
+    )
+    for task, result in results:
+        if isinstance(result, BaseException):
+            if isinstance(result, OSError) and result.errno in _DISK_ERRORS:
+                raise IncompleteError(
+                    f"{place}: {result.strerror}; free some space and run the same "
+                    "command again to resume"
+                ) from result
+            failed[task] = f"{type(result).__name__}: {result}"
+            continue
+        journal.append(result)
+        if task[0] == "part":
+            count.add(result.stop - result.start)
+    if failed:
+        (kind, index), reason = next(iter(failed.items()))
+        raise IncompleteError(
+            f"{place}: {len(failed)} of {len(tasks)} pieces failed {_ATTEMPTS} times, "
+            f"first {kind} {index} ({reason}); run the same command again to resume"
+        )
+
+
+_Results = Iterable[tuple[_Task, Receipt | BaseException]]
+
+
+def _in_process(arguments: tuple[str, str], tasks: list[_Task]) -> _Results:
+    for task in tasks:
+        result: Receipt | BaseException
+        for _ in range(_ATTEMPTS):
+            try:
+                result = run_task(*arguments, task)
+            except Exception as error:  # any failure is reported with its task
+                result = error
+            else:
+                break
+            if isinstance(result, OSError) and result.errno in _DISK_ERRORS:
+                break
+        yield task, result
+
+
+def _over_client(
+    client: Client, arguments: tuple[str, str], tasks: list[_Task]
+) -> _Results:
+    """Keep a bounded window of tasks on the client, and hold no result."""
+    from distributed import as_completed
+
+    waiting = iter(tasks)
+    running: dict[Any, tuple[_Task, int]] = {}
+    # One prefix for all keys, or the scheduler would not queue them.
+    prefix = f"argdask-{arguments[1][:12]}"
+
+    def submit(task: _Task, attempt: int) -> Any:
+        key = (prefix, *task, attempt)
+        future = client.submit(run_task, *arguments, task, key=key, pure=False)
+        running[future.key] = task, attempt
+        return future
+
+    threads = sum(client.nthreads().values())
+    window = _WINDOW * max(threads, 1)
+    first = [submit(task, 1) for task, _ in zip(waiting, range(window), strict=False)]
+    finished = as_completed(first, with_results=False)
+    for future in finished:
+        task, attempt = running.pop(future.key)
+        error = future.exception() if future.status != "finished" else None
+        result = error if error is not None else future.result()
+        future.release()
+        full = isinstance(error, OSError) and error.errno in _DISK_ERRORS
+        if error is not None and attempt < _ATTEMPTS and not full:
+            finished.add(submit(task, attempt + 1))
+            continue
+        following = next(waiting, None)
+        if following is not None:
+            finished.add(submit(following, 1))
+        yield task, result

@@ -1,0 +1,1 @@
+"""Stores on disk: their plan, their parts, their receipts."""

@@ -1,0 +1,188 @@
+"""Closing a store: receipts become checksums, metadata one file, the state complete."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import uuid
+import warnings
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import xarray as xr
+import zarr
+
+from argdask.errors import IncompleteError
+from argdask.store import files
+from argdask.store.files import FileRecord
+from argdask.store.plan import Plan
+from argdask.store.receipts import Receipt
+from argdask.store.zarr_store import METADATA
+
+__all__ = [
+    "checksum_of_checksums",
+    "consolidated_metadata",
+    "finalise",
+    "read_checksums",
+]
+
+_CHECKSUMS = "checksums"
+_STRINGS = np.dtypes.StringDType()
+
+
+def finalise(path: Path, plan: Plan, receipts: list[Receipt]) -> None:
+    """Close a store: fold in the receipts, consolidate the metadata, set the state.
+
+    Parameters
+    ----------
+    path
+        The store.
+    plan
+        Its plan.
+    receipts
+        One receipt for each block and part; their files are looked at by the caller.
+
+    Raises
+    ------
+    IncompleteError
+        If a block or part has no receipt.
+    """
+    done = {(receipt.kind, receipt.index) for receipt in receipts}
+    wanted = {("block", k) for k in range(plan.blocks)}
+    wanted |= {("part", k) for k in range(plan.parts)}
+    if missing := sorted(wanted - done):
+        listed = ", ".join(f"{kind} {index}" for kind, index in missing[:10])
+        raise IncompleteError(f"{path}: {len(missing)} pieces are missing: {listed}")
+    for orphan in path.rglob(f"*{files.PARTIAL}"):
+        # What a killed process left; an unfinished table of checksums is a folder.
+        shutil.rmtree(orphan) if orphan.is_dir() else orphan.unlink(missing_ok=True)
+    table, environments = _checksums(path, receipts)
+    partial = path / f"{_CHECKSUMS}.{uuid.uuid4().hex}{files.PARTIAL}"
+    table.to_zarr(partial, consolidated=False, zarr_format=3)
+    files.sync_tree(partial)
+    # A finalise that was killed may have left one, not yet part of the store.
+    shutil.rmtree(path / _CHECKSUMS, ignore_errors=True)
+    partial.rename(path / _CHECKSUMS)
+    _commit(path, json.dumps(environments))
+
+
+def _checksums(
+    path: Path, receipts: list[Receipt]
+) -> tuple[xr.Dataset, list[dict[str, str]]]:
+    """List every file of the store but the list's own and the root's metadata."""
+    kinds = sorted({json.dumps(r.environment, sort_keys=True) for r in receipts})
+    records: dict[str, tuple[FileRecord, int]] = {}
+    for receipt in receipts:
+        number = kinds.index(json.dumps(receipt.environment, sort_keys=True))
+        for name, record in receipt.files.items():
+            records[name] = (record, number)
+    for file in path.rglob("*"):
+        name = file.relative_to(path).as_posix()
+        own = name.startswith(f"{_CHECKSUMS}/") or name == METADATA
+        if file.is_file() and name not in records and not own:
+            records[name] = (files.record_of(file), -1)
+    names = sorted(records)
+    table = xr.Dataset(
+        {
+            "path": ("file", np.array(names, dtype=_STRINGS)),
+            "size": ("file", np.array([records[n][0].size for n in names], np.int64)),
+            "crc32c": (
+                "file",
+                np.array([records[n][0].crc32c for n in names], np.uint32),
+            ),
+            "environment": (
+                "file",
+                np.array([records[n][1] for n in names], np.int32),
+            ),
+        }
+    )
+    return table, [json.loads(kind) for kind in kinds]
+
+
+def _commit(path: Path, environments: str) -> None:
+    """Replace the root's metadata by one that has it all: the store is complete."""
+    sources = list(path.rglob(METADATA))
+    with tempfile.TemporaryDirectory(dir=path, suffix=files.PARTIAL) as folder:
+        copies = Path(folder)
+        for file in sources:
+            copy = copies / file.relative_to(path)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, copy)
+        zarr.open_group(copies, mode="r+").update_attributes(
+            {
+                "state": "complete",
+                "environments": environments,
+                "checksums_crc32c": checksum_of_checksums(path),
+            }
+        )
+        with warnings.catch_warnings():
+            # Not in the Zarr 3 specification yet; readers that know it open faster.
+            warnings.filterwarnings("ignore", message="Consolidated metadata")
+            zarr.consolidate_metadata(copies)
+        content = (copies / METADATA).read_bytes()
+    with files.whole_file(path / METADATA) as root:
+        root.write(content)
+
+
+def checksum_of_checksums(path: Path) -> int:
+    """Return the CRC-32C of the table of checksums itself.
+
+    Parameters
+    ----------
+    path
+        The store.
+
+    Returns
+    -------
+    int
+        Over names, sizes and checksums of all files of the table.
+    """
+    folder = path / _CHECKSUMS
+    lines = [
+        f"{file.relative_to(folder).as_posix()} {files.record_of(file)}\n"
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    ]
+    return int(google_crc32c.value("".join(lines).encode()))
+
+
+def read_checksums(path: Path) -> dict[str, FileRecord]:
+    """Return what is known of each file of a complete store.
+
+    Parameters
+    ----------
+    path
+        The store.
+
+    Returns
+    -------
+    dict
+        Size and checksum by path in the store.
+    """
+    with xr.open_zarr(
+        path, group=_CHECKSUMS, chunks=None, consolidated=False
+    ) as opened:
+        table = opened.load()
+    rows = zip(table.path.values, table.size.values, table.crc32c.values, strict=True)
+    return {str(name): FileRecord(int(size), int(crc)) for name, size, crc in rows}
+
+
+def consolidated_metadata(path: Path) -> dict[str, Any]:
+    """Return the copies of all metadata that the root's metadata holds.
+
+    Parameters
+    ----------
+    path
+        The store.
+
+    Returns
+    -------
+    dict
+        Metadata by the path of the file that it is a copy of.
+    """
+    root = json.loads((path / METADATA).read_text("utf-8"))
+    copies = root.get("consolidated_metadata", {}).get("metadata", {})
+    return {f"{name}/{METADATA}": copy for name, copy in copies.items()}

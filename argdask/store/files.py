@@ -1,0 +1,137 @@
+"""Whole files: written beside their place, synced, renamed, and known by checksum."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import google_crc32c
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PARTIAL", "FileRecord", "WholeFile", "record_of", "sync_tree", "whole_file"]
+
+# Ends the name of everything that is not finished; safe to delete when nobody writes.
+PARTIAL = ".partial"
+
+_READ_BYTES = 1 << 22
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """What is known of a finished file."""
+
+    size: int
+    """Bytes."""
+    crc32c: int
+    """CRC-32C (Castagnoli) of all bytes."""
+
+
+class WholeFile:
+    """A file being written; its checksum grows with it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._size = 0
+        self._crc32c = 0
+
+    def write(self, data: bytes | NDArray[np.generic]) -> None:
+        """Append bytes, or a C-contiguous array as it lies in memory.
+
+        Parameters
+        ----------
+        data
+            What to append.
+        """
+        flat = np.frombuffer(data, dtype=np.uint8) if isinstance(data, bytes) else data
+        flat = flat.reshape(-1).view(np.uint8)
+        self._crc32c = google_crc32c.extend(self._crc32c, flat)
+        self._size += flat.size
+        rest = flat.data
+        while rest.nbytes:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        return self._size
+
+    @property
+    def record(self) -> FileRecord:
+        """Size and checksum of what was written so far."""
+        return FileRecord(self._size, self._crc32c)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[WholeFile]:
+    """Write a file that appears under its name only when it is whole and on disk.
+
+    Parameters
+    ----------
+    path
+        Where the file shall be; one that is there is replaced.
+
+    Yields
+    ------
+    WholeFile
+        What to write to.
+    """
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        yield WholeFile(descriptor)
+        os.fsync(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        partial.unlink(missing_ok=True)
+        raise
+    os.close(descriptor)
+    partial.replace(path)
+    _sync(path.parent)
+
+
+def record_of(path: Path) -> FileRecord:
+    """Read a file and return its size and checksum.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    FileRecord
+        Size and checksum as they are now.
+    """
+    size = crc32c = 0
+    with path.open("rb", buffering=0) as file:
+        while data := file.read(_READ_BYTES):
+            size += len(data)
+            crc32c = google_crc32c.extend(crc32c, data)
+    return FileRecord(size, crc32c)
+
+
+def sync_tree(folder: Path) -> None:
+    """Bring everything below a folder to the disk.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    """
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            _sync(Path(parent) / name)
+        _sync(Path(parent))
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,216 @@
+"""The plan of a store: all that its bytes follow from, and its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from argdask import seds as grids
+from argdask.errors import InputError
+from argdask.recipe import Recipe
+from argdask.schema import VARIABLES
+from argdask.simulation import PIXELS_VERSION, Simulation
+
+__all__ = ["Plan", "plan_of"]
+
+# Raised by every change of the store's layout on disk.
+FORMAT_VERSION = 1
+
+_PART_BYTES = 256 * 10**6
+_CHUNK_BYTES = 2 * 10**6
+_PART_RANGE = (16, 4096)
+_LEAST_PARTS = 8
+_BLOCK_RANGE = (2**16, 2**20)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a store holds and how it is laid out; nothing in it changes later."""
+
+    recipe: Recipe
+    """The choices, with all defaults."""
+    scale: float
+    """The resolved scale."""
+    seds: str
+    """Content hash of the SED grid."""
+    part: int
+    """Galaxies in a part: one file of each image variable."""
+    chunk: int
+    """Galaxies in an inner chunk of a part."""
+    block: int
+    """Galaxies in a chunk of each truth column."""
+    pixels_version: int = PIXELS_VERSION
+    """Version of the code that makes pixels."""
+    format_version: int = FORMAT_VERSION
+    """Version of the layout on disk."""
+
+    @property
+    def galaxies(self) -> int:
+        """Number of galaxies."""
+        return self.recipe.galaxies
+
+    @property
+    def parts(self) -> int:
+        """Number of parts."""
+        return -(-self.galaxies // self.part)
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks of truth columns."""
+        return -(-self.galaxies // self.block)
+
+    def rows_of_part(self, index: int) -> tuple[int, int]:
+        """Return the first row of a part and the one after its last."""
+        return index * self.part, min((index + 1) * self.part, self.galaxies)
+
+    def rows_of_block(self, index: int) -> tuple[int, int]:
+        """Return the first row of a block and the one after its last."""
+        return index * self.block, min((index + 1) * self.block, self.galaxies)
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """All that the bytes of a part follow from, ready for JSON."""
+        return {
+            **self.recipe.identity(),
+            "scale": self.scale,
+            "seds": self.seds,
+            "layout": {
+                "compression": self.recipe.layout.compression,
+                "part": self.part,
+                "chunk": self.chunk,
+                "block": self.block,
+            },
+            "pixels_version": self.pixels_version,
+            "format_version": self.format_version,
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the choices; the number of galaxies is no part of it."""
+        text = json.dumps(self.choices, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def differences(self, other: Plan) -> dict[str, tuple[Any, Any]]:
+        """Return the choices in which two plans differ, by key."""
+        mine, others = _flatten(self.choices), _flatten(other.choices)
+        return {
+            key: (mine.get(key), others.get(key))
+            for key in sorted(mine.keys() | others.keys())
+            if mine.get(key) != others.get(key)
+        }
+
+    def to_json(self) -> str:
+        """Return the plan as text that `from_json` reads back."""
+        fields = {
+            "recipe": json.loads(self.recipe.model_dump_json()),
+            "scale": self.scale,
+            "seds": self.seds,
+            "part": self.part,
+            "chunk": self.chunk,
+            "block": self.block,
+            "pixels_version": self.pixels_version,
+            "format_version": self.format_version,
+        }
+        return json.dumps(fields, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """Read a plan.
+
+        Parameters
+        ----------
+        text
+            What `to_json` returned.
+
+        Returns
+        -------
+        Plan
+            The plan.
+
+        Raises
+        ------
+        InputError
+            If the text is no plan that this version can read.
+        """
+        try:
+            fields = json.loads(text)
+            found = fields["format_version"]
+            recipe = Recipe(**fields.pop("recipe"))
+            plan = cls(recipe=recipe, **fields)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise InputError(
+                "plan", text, "the plan of a store", "verify or remake the store"
+            ) from None
+        if found != FORMAT_VERSION:
+            raise InputError(
+                "plan",
+                f"format version {found}",
+                f"format version {FORMAT_VERSION}",
+                "use the version of argdask that made the store",
+            )
+        return plan
+
+
+def plan_of(simulation: Simulation) -> Plan:
+    """Lay out a store for all galaxies of a recipe.
+
+    Parameters
+    ----------
+    simulation
+        What will make the galaxies.
+
+    Returns
+    -------
+    Plan
+        The plan, with part, chunk and block chosen by the sizes where the recipe leaves
+        them open.
+
+    Raises
+    ------
+    InputError
+        If the recipe's part is not a multiple of its chunk.
+    """
+    recipe = simulation.recipe
+    pixels = (
+        int(np.prod(recipe.image_shape)) * simulation.catalogue.seds.sizes["filter"]
+    )
+    one_image = pixels * np.dtype(VARIABLES["input"].dtype).itemsize
+    part = recipe.layout.part
+    if part is None:
+        fits = _PART_BYTES // (one_image * len(simulation.images))
+        enough = -(-recipe.galaxies // _LEAST_PARTS)
+        # A part of sixteen galaxies that would not fit in memory is made smaller.
+        low, high = _PART_RANGE
+        part = min(max(_power_below(min(fits, enough)), low), high, _power_below(fits))
+    chunk = recipe.layout.chunk
+    if chunk is None:
+        nearest = 2 ** round(np.log2(max(_CHUNK_BYTES / one_image, 1)))
+        divisor = part & -part
+        chunk = min(int(nearest), divisor)
+    if part % chunk:
+        raise InputError(
+            "layout.chunk", chunk, f"a divisor of part, {part}", "choose powers of two"
+        )
+    low, high = _BLOCK_RANGE
+    block = min(max(2 ** (recipe.galaxies - 1).bit_length(), low), high)
+    hashed = grids.content_hash(simulation.catalogue.seds)
+    return Plan(recipe, simulation.scale, hashed, part, chunk, block)
+
+
+def _power_below(number: int) -> int:
+    """Return the largest power of two that is not above a number, at least 1."""
+    return 1 << (max(int(number), 1).bit_length() - 1)
+
+
+def _flatten(choices: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in choices.items():
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = value
+    return flat

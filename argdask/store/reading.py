@@ -1,0 +1,107 @@
+"""Opening a store: images lazy, truth plain, template parameters looked up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from argdask.errors import IncompleteError, InputError
+from argdask.schema import IMAGES
+from argdask.simulation import template_parameters
+from argdask.store.receipts import done_receipts
+from argdask.store.zarr_store import read_attributes, read_plan, read_seds_of_store
+
+__all__ = ["open_pairs"]
+
+
+class _LookedUp(BackendArray):
+    """A template parameter for each galaxy, found through its SED index when asked."""
+
+    def __init__(self, sed_index: zarr.Array[Any], values: NDArray[Any]) -> None:
+        self._sed_index = sed_index
+        self._values = values
+        self.shape = sed_index.shape
+        self.dtype = values.dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER, self._look_up
+        )
+
+    def _look_up(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        index = np.asarray(self._sed_index.oindex[key])
+        found: NDArray[Any] = self._values[index]
+        return found
+
+
+def open_pairs(
+    path: str | Path,
+    *,
+    chunks: int | Literal["part"] | None = "part",
+    incomplete: bool = False,
+) -> xr.Dataset:
+    """Open a store of training pairs without reading an image.
+
+    Parameters
+    ----------
+    path
+        The store.
+    chunks
+        Galaxies in a dask chunk of the images: a number, `part` for those of a file, or
+        None for images that are lazy without dask.
+    incomplete
+        Open a store that is not finished; galaxies that are not made yet are NaN.
+
+    Returns
+    -------
+    Dataset
+        Lazy images (galaxy, y, x, filter) and, as coordinates that are read when they
+        are looked at, the truth and the template's parameters of each galaxy.
+
+    Raises
+    ------
+    InputError
+        If there is no store that argdask made.
+    IncompleteError
+        If galaxies are missing and `incomplete` is not set.
+    """
+    place = Path(path)
+    complete = read_attributes(place).get("state") == "complete"
+    plan = read_plan(place)
+    if not complete and not incomplete:
+        done = done_receipts(place, plan.fingerprint)
+        made = sum(r.stop - r.start for r in done if r.kind == "part")
+        raise IncompleteError(
+            f"{place}: {plan.galaxies - made} of {plan.galaxies} galaxies are missing; "
+            "run the same command again to resume, or open it with incomplete=True"
+        )
+    whole = isinstance(chunks, int) and chunks > 0
+    if not (chunks is None or chunks == "part" or whole):
+        raise InputError("chunks", chunks, "part, None or a number", "use part")
+    pairs: xr.Dataset = xr.open_zarr(place, chunks=None, consolidated=complete)
+    pairs = pairs.assign_coords(_template_parameters(place))
+    if chunks is None:
+        return pairs
+    size = plan.part if chunks == "part" else chunks
+    images = {name: pairs[name].chunk({"galaxy": size}) for name in _images(pairs)}
+    return pairs.assign(images)
+
+
+def _images(pairs: xr.Dataset) -> list[str]:
+    return [name for name in IMAGES if name in pairs.data_vars]
+
+
+def _template_parameters(path: Path) -> dict[str, xr.Variable]:
+    sed_index = zarr.open_array(path / "sed_index", mode="r")
+    found = {}
+    for name, (values, attrs) in template_parameters(read_seds_of_store(path)).items():
+        looked_up = indexing.LazilyIndexedArray(_LookedUp(sed_index, values))
+        found[name] = xr.Variable("galaxy", looked_up, attrs)
+    return found

@@ -1,0 +1,191 @@
+"""Is a store what its plan says? Structure, checksums, galaxies made again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from argdask.errors import InputError
+from argdask.schema import validate
+from argdask.simulation import attributes_of, dataset_of
+from argdask.store import closing, files, zarr_store
+from argdask.store.plan import Plan
+from argdask.store.reading import open_pairs
+from argdask.store.receipts import environment
+
+__all__ = ["Check", "Report", "verify"]
+
+# Where versions or machines differ, clean images may differ by this (DESIGN: last bits
+# of exp and pow, amplified by the exponent of a steep profile).
+_OTHER_MACHINE = 1e-5
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    """What was looked at."""
+    passed: bool
+    """Whether it is as it should be."""
+    details: tuple[str, ...]
+    """What is wrong, or how much was looked at."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that was looked at in a store."""
+
+    path: Path
+    """The store."""
+    checks: tuple[Check, ...]
+    """One for each thing."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything is as it should be."""
+        return all(check.passed for check in self.checks)
+
+    def to_json(self) -> str:
+        """Return the report as JSON."""
+        checks = [
+            {"name": c.name, "passed": c.passed, "details": list(c.details)}
+            for c in self.checks
+        ]
+        fields = {"store": str(self.path), "passed": self.passed, "checks": checks}
+        return json.dumps(fields, indent=2)
+
+
+def verify(path: str | Path, *, sample: int = 16) -> Report:
+    """Check a complete store against its plan.
+
+    Parameters
+    ----------
+    path
+        The store.
+    sample
+        How many galaxies, evenly over the rows, to make again and compare.
+
+    Returns
+    -------
+    Report
+        What was looked at and what is wrong.
+
+    Raises
+    ------
+    InputError
+        If there is no store that argdask made.
+    IncompleteError
+        If the store is not finished.
+    """
+    place = Path(path)
+    plan = zarr_store.read_plan(place)
+    pairs = open_pairs(place, chunks=None)
+    return Report(
+        place,
+        (
+            _check_files(place),
+            _check_structure(place, plan, pairs),
+            _check_galaxies(place, plan, pairs, sample),
+        ),
+    )
+
+
+def _check_files(path: Path) -> Check:
+    """Compare every file with its recorded size and checksum."""
+    attributes = zarr_store.read_attributes(path)
+    name = "files and checksums"
+    found = closing.checksum_of_checksums(path)
+    if found != attributes.get("checksums_crc32c"):
+        return Check(name, False, ("checksums: the table itself is damaged",))
+    records = closing.read_checksums(path)
+    wrong = []
+    for file, record in records.items():
+        try:
+            now = files.record_of(path / file)
+        except OSError:
+            wrong.append(f"{file} is missing")
+            continue
+        if now.size != record.size:
+            wrong.append(f"{file} has {now.size} bytes, not {record.size}")
+        elif now != record:
+            wrong.append(f"{file} has checksum {now.crc32c}, not {record.crc32c}")
+    known = {*records, zarr_store.METADATA}
+    for found_file in sorted(path.rglob("*")):
+        relative = found_file.relative_to(path).as_posix()
+        own = relative.startswith("checksums/")
+        if found_file.is_file() and not own and relative not in known:
+            wrong.append(f"{relative} is no part of the store")
+    total = sum(record.size for record in records.values())
+    return Check(
+        name, not wrong, tuple(wrong) or (f"{len(records)} files, {total} bytes",)
+    )
+
+
+def _check_structure(path: Path, plan: Plan, pairs: xr.Dataset) -> Check:
+    """Compare names, types, units, sizes and attributes with what the plan makes."""
+    name = "structure and attributes"
+    try:
+        simulation, _ = zarr_store.simulation_of(path, plan.fingerprint)
+    except InputError as error:
+        return Check(name, False, (str(error),))
+    variables = [v.name for v in zarr_store.variables_of(simulation)]
+    wrong = validate(pairs, variables)
+    if pairs.sizes["galaxy"] != plan.galaxies:
+        wrong.append(f"{pairs.sizes['galaxy']} galaxies, not {plan.galaxies}")
+    for key, value in attributes_of(simulation).items():
+        # Another version may describe itself in other words.
+        if key != "source" and pairs.attrs.get(key) != value:
+            wrong.append(f"attribute {key} is not what the plan gives")
+    copies = closing.consolidated_metadata(path)
+    for file, text in copies.items():
+        own = json.loads((path / file).read_text("utf-8"))
+        for groups in (own, text):
+            groups.pop("consolidated_metadata", None)
+        if own != text:
+            wrong.append(f"{file} differs from its copy in the root's metadata")
+    return Check(name, not wrong, tuple(wrong) or (f"{len(variables)} variables",))
+
+
+def _check_galaxies(path: Path, plan: Plan, pairs: xr.Dataset, sample: int) -> Check:
+    """Make some galaxies again and compare them with the stored ones."""
+    name = "galaxies made again"
+    try:
+        simulation, _ = zarr_store.simulation_of(path, plan.fingerprint)
+    except InputError as error:
+        return Check(name, False, (str(error),))
+    count = min(max(sample, 1), plan.galaxies)
+    rows = np.unique(np.linspace(0, plan.galaxies - 1, count).round().astype(np.int64))
+    made = dataset_of(simulation, *simulation.make(rows, simulation.images))
+    same_kind = environment() in json.loads(pairs.attrs.get("environments", "[]"))
+    wrong = []
+    for variable in map(str, made.variables):
+        try:
+            stored = pairs[variable]
+            stored = stored.isel(galaxy=rows) if "galaxy" in stored.dims else stored
+            values = stored.values
+        except Exception as error:  # a damaged chunk can raise anything
+            wrong.append(f"{variable} cannot be read ({type(error).__name__})")
+            continue
+        equal = _equal_rows(values, made[variable].values, exact=same_kind)
+        if not equal.all():
+            named = ", ".join(str(row) for row in rows[~equal][:5])
+            wrong.append(f"{variable} differs for the galaxies in rows {named}")
+    how = "bit for bit" if same_kind else f"to {_OTHER_MACHINE:g} (another machine)"
+    return Check(name, not wrong, tuple(wrong) or (f"{rows.size} galaxies, {how}",))
+
+
+def _equal_rows(stored: Any, made: Any, *, exact: bool) -> Any:
+    """For each row, whether all of its values agree."""
+    if exact or made.dtype.kind not in "f":
+        equal = stored == made
+    else:
+        # The brightest value sets the scale: faint pixels are far out on a steep curve.
+        floor = _OTHER_MACHINE * 1e-3 * np.abs(made).max(initial=0.0)
+        equal = np.isclose(stored, made, rtol=_OTHER_MACHINE, atol=floor)
+    return np.asarray(equal).reshape(len(made), -1).all(axis=1)
