@@ -142,7 +142,7 @@ def calzetti2000(wavelength: ArrayLike) -> Floats:
     Returns
     -------
     ndarray
-        k(lambda) = A(lambda) / E(B-V), mag / mag, with R_V = 4.05.
+        Attenuation k(lambda) = A(lambda) / E(B-V), mag / mag, with R_V = 4.05.
 
     Notes
     -----

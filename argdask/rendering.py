@@ -59,9 +59,7 @@ def brightest_pixels(recipe: Recipe, columns: Columns) -> NDArray[np.float64]:
     ndarray
         Fraction of the light in the brightest pixel (galaxy,).
     """
-    brightest = profiles.BRIGHTEST_PIXELS[recipe.profile.name]
-    pixels: NDArray[np.float64] = brightest(**_arguments(recipe, columns))
-    return pixels
+    return profiles.brightest_pixel(**_arguments(recipe, columns))
 
 
 def resolve_scale(catalogue: Catalogue) -> float:
@@ -91,10 +89,10 @@ def resolve_scale(catalogue: Catalogue) -> float:
     for start in range(0, last, _BATCH):
         columns = catalogue.columns(np.arange(start, min(start + _BATCH, last)))
         light = columns["flux_in"].max(axis=1)
-        if recipe.normalise == "flux":
-            light = light * brightest_pixels(recipe, columns)
+        pixels = brightest_pixels(recipe, columns)
+        light = light * (pixels if recipe.normalise == "flux" else pixels > 0)
         brightest = max(brightest, float(light.max()))
-    if not brightest > 0:
+    if not 0 < brightest < np.inf:
         raise InputError(
             "scale",
             f"a brightest input pixel of {brightest:g}",

@@ -122,7 +122,7 @@ def run_task(path: str, fingerprint: str, task: _Task) -> Receipt:
     fingerprint
         Of its plan.
     task
-        part or block, and its number.
+        Kind of work, part or block, and its number.
 
     Returns
     -------

@@ -15,7 +15,7 @@ from argdask import seds as grids
 from argdask.catalogue import Catalogue, Columns
 from argdask.recipe import Recipe
 from argdask.rendering import brightest_pixels, render_stamps, resolve_scale
-from argdask.schema import VARIABLES
+from argdask.schema import IMAGE_DIMS, VARIABLES
 
 __all__ = [
     "PIXELS_VERSION",
@@ -57,8 +57,9 @@ class Simulation:
     def __reduce__(self) -> tuple[Any, ...]:
         # Grids are mostly float32 at heart; half the bytes go to each worker.
         seds = self.catalogue.seds
-        small = seds.astype(np.float32)
-        exact = bool((small.values == seds.values).all())
+        with np.errstate(over="ignore"):
+            small = seds.astype(np.float32)
+        exact = np.array_equal(small.values, seds.values, equal_nan=True)
         return type(self), (self.recipe, small if exact else seds, self.scale)
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
@@ -67,7 +68,7 @@ class Simulation:
 
     @property
     def images(self) -> tuple[str, ...]:
-        """Names of the image variables that the recipe makes."""
+        """The image variables that the recipe makes."""
         return ("input", "target")
 
     def render(
@@ -104,8 +105,10 @@ class Simulation:
         flux = columns["flux_in" if name == "input" else "flux_out"]
         rows = self.scale * flux
         if self.recipe.normalise == "peak":
-            # Into the row, not the stamp: one rounding less.
-            rows = rows / brightest_pixels(self.recipe, columns)[:, None]
+            # Into the row, not the stamp: one rounding less. A galaxy outside its frame
+            # has no brightest pixel, and no light in any.
+            brightest = brightest_pixels(self.recipe, columns)[:, None]
+            rows = np.divide(rows, brightest, where=brightest > 0, out=0.0 * rows)
         return cubes.multiply(stamps, rows, out)
 
     def make(self, ids: ArrayLike, names: Iterable[str]) -> tuple[Columns, Columns]:
@@ -169,8 +172,9 @@ def template_parameters(
         something else are left out.
     """
     found = {}
+    taken = {*VARIABLES, *IMAGE_DIMS}
     for name, coordinate in seds.coords.items():
-        if coordinate.dims == ("template",) and str(name) not in VARIABLES:
+        if coordinate.dims == ("template",) and str(name) not in taken:
             values = coordinate.values
             if values.dtype.kind in "OU":
                 values = values.astype(np.dtypes.StringDType())

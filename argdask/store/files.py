@@ -57,7 +57,7 @@ class WholeFile:
 
     @property
     def size(self) -> int:
-        """Bytes written so far."""
+        """Number of bytes written so far."""
         return self._size
 
     @property

@@ -46,7 +46,7 @@ def write_shard(
     count
         How many inner chunks a full shard has; those that do not come are absent.
     compression
-        none, lz4 or zstd.
+        One of none, lz4 and zstd.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def write_chunk(
     values
         The whole chunk, little-endian and C-contiguous.
     compression
-        none, lz4 or zstd.
+        One of none, lz4 and zstd.
 
     Returns
     -------

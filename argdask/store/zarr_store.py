@@ -329,14 +329,14 @@ def write_part(path: Path, fingerprint: str, index: int) -> Receipt:
         place = f"{name}/{_key(index, len(VARIABLES[name].dims))}"
         written[place] = write_shard(
             path / place,
-            _chunks(simulation, plan.chunk, name, columns, stamps),
+            chunks_of_part(simulation, plan.chunk, name, columns, stamps),
             plan.part // plan.chunk,
             plan.recipe.layout.compression,
         )
     return _receipt(plan, "part", index, (start, stop), written, began)
 
 
-def _chunks(
+def chunks_of_part(
     simulation: Simulation,
     size: int,
     name: str,
