@@ -48,17 +48,27 @@ def preview(pairs: xr.Dataset, *, galaxies: int | None = None) -> Figure:
     shown = shown[["input", "target"]].load()
     count, filters = shown.sizes["galaxy"], shown.sizes["filter"]
     figure = figure_of(
-        figsize=(_INCHES * filters + 1.1, count * (2 * _INCHES + 0.35) + 0.6),
+        figsize=(_INCHES * filters + 0.9, count * (2 * _INCHES + 0.35) + 0.45),
         facecolor="black",
     )
     outer = figure.add_gridspec(
         count,
         1,
         hspace=0.35 / (2 * _INCHES),
-        left=1.0 / figure.get_figwidth(),
+        left=0.8 / figure.get_figwidth(),
         right=1 - 0.1 / figure.get_figwidth(),
-        top=1 - 0.55 / figure.get_figheight(),
+        top=1 - 0.66 / figure.get_figheight(),
         bottom=0.1 / figure.get_figheight(),
+    )
+    figure.text(
+        0.5,
+        1 - 0.16 / figure.get_figheight(),
+        "asinh stretch from 0 to the number above, the same for input and target "
+        "[scaled uJy / pixel]",
+        color="white",
+        fontsize=8,
+        ha="center",
+        va="center",
     )
     for row in range(count):
         axes = (
