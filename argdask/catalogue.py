@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from argdask.errors import InputError
+from argdask.errors import InputError, nearest
 from argdask.photometry import ab_flux
 from argdask.recipe import Recipe
 from argdask.sampling import pick, uniforms
@@ -160,7 +160,7 @@ class Catalogue:
                 "brightness.brightness_filter",
                 choices.brightness_filter,
                 "one of the filters of the set",
-                f"choose from {', '.join(names)}",
+                f"nearest: {nearest(choices.brightness_filter, names)}",
             )
         if choices.brightness_redshift == "z_in":
             return self.flux[:, :, column]

@@ -16,8 +16,28 @@ from argdask.errors import InputError, nearest
 __all__ = ["Choices", "commented_yaml", "input_error", "wrong_choice"]
 
 
+_SEE = "see `argdask recipe` for every choice"
+
+# What pydantic says of Python's types, in the words of YAML.
+_EXPECTED = {
+    "missing": "a value",
+    "tuple_type": "a list",
+    "too_short": "at least {min_length} of them",
+    "too_long": "at most {max_length} of them",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+}
+
+
 class Choices(BaseModel):
-    """A set of choices that cannot change and that knows its own names."""
+    """A set of choices that cannot change and that knows its own names.
+
+    Truth values are refused: nothing is switched on or off, and a 1 that was meant as
+    yes would pass for a number.
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -41,6 +61,9 @@ class Choices(BaseModel):
                             "near": nearest(str(name), cls.model_fields),
                         },
                     )
+                if isinstance(data[name], bool):
+                    expected = "a number, a name or a list"
+                    raise wrong_choice(name, data[name], expected, _SEE)
         return data
 
 
@@ -83,31 +106,37 @@ def input_error(errors: list[ErrorDetails]) -> InputError:
     details = next((one for one in errors if one["type"] not in shapes), errors[0])
     field = ".".join(_keys(details["loc"]))
     context = details.get("ctx", {})
-    see = "see `argdask recipe` for every choice"
     if details["type"] == "unknown_key":
         field = ".".join(filter(None, [field, context["key"]]))
         cure = f"nearest: {context['near']}"
-        return InputError(field, "an unknown key", "a key of the recipe", cure)
+        wrong = "an unknown key"
+        return InputError(field or "recipe", wrong, "a key of the recipe", cure)
     if details["type"] == "wrong_choice":
         field = ".".join(filter(None, [field, context["field"]]))
-        return InputError(field, context["value"], context["expected"], context["cure"])
+        told = context["value"], context["expected"], context["cure"]
+        return InputError(field or "recipe", *told)
     if details["type"].startswith("union_tag") or details["type"] in shapes - {
         "literal_error"
     }:
         laws = "a number or a distribution (constant, uniform, normal, ...)"
         expected = laws if field.count(".") else "keys with values"
-        return InputError(field, details["input"], expected, see)
-    expected = details["msg"].removeprefix("Input should be ").partition(", unable")[0]
-    return InputError(field or "recipe", details["input"], expected, see)
+        return InputError(field, details["input"], expected, _SEE)
+    expected = details["msg"].removeprefix("Input should be ")
+    if details["type"] in _EXPECTED:
+        expected = _EXPECTED[details["type"]].format(**context)
+    value = "nothing" if details["type"] == "missing" else details["input"]
+    return InputError(field or "recipe", value, expected, _SEE)
 
 
 def _keys(location: tuple[int | str, ...]) -> Iterator[str]:
     """Leave out what pydantic adds to a location: the members of unions."""
     members = {"constant", "uniform", "normal", "lognormal", "beta", "choice", "int"}
     members |= {"float", "str", "Scale"}
-    for step in location:
-        name = str(step)
-        if name not in members and "[" not in name and "-" not in name:
+    names = [str(step) for step in location]
+    for before, name in zip(["", *names], names, strict=False):
+        # A second beta is the key of that name, in the distribution of that name.
+        is_member = name in members and name != before
+        if not is_member and "[" not in name and "-" not in name:
             yield name
 
 
@@ -153,5 +182,5 @@ def _flow(value: Any) -> str:
             value = value["value"]
     if isinstance(value, tuple):
         value = list(value)
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000)
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**9)
     return text.removesuffix("...\n").strip()

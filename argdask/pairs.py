@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import dask.array as da
@@ -106,10 +107,11 @@ def build(
     _refuse_query_planning()
     simulation = _simulation(recipe, seds)
     galaxies = simulation.recipe.galaxies
-    if not isinstance(chunks, int) or chunks < 1:
+    if not isinstance(chunks, Integral) or isinstance(chunks, bool) or chunks < 1:
         raise InputError(
             "chunks", chunks, "a number of galaxies", "leave it out for 64"
         )
+    chunks = int(chunks)
     starts = range(0, galaxies, chunks)
     if len(starts) > _MOST_CHUNKS:
         raise InputError(
@@ -143,11 +145,15 @@ def _image_names(
 
 
 def _checked_ids(galaxies: ArrayLike) -> NDArray[np.int64]:
-    ids = np.atleast_1d(np.asarray(galaxies))
+    try:
+        ids = np.atleast_1d(np.asarray(galaxies))
+    except ValueError:  # lists of different lengths
+        ids = np.empty((0, 0))
     whole = ids.dtype.kind in "iu" or ids.size == 0
-    if not whole or ids.ndim != 1 or (ids.size and int(ids.min()) < 0):
+    last = np.iinfo(np.int64).max
+    if not whole or ids.ndim != 1 or not np.all((ids >= 0) & (ids <= last)):
         raise InputError(
-            "galaxies", galaxies, "a list of ids from 0 on", "give whole numbers"
+            "galaxies", galaxies, "a list of ids, 0 to 2^63 - 1", "give whole numbers"
         )
     return ids.astype(np.int64)
 

@@ -37,6 +37,9 @@ __all__ = [
 _DEFAULT_RADII = (0.5, 30.0)
 _SMALLEST_RADIUS = 0.02
 
+# Besides its own, yaml lets through Python's errors about dates, digits and nesting.
+_YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
+
 
 class SersicProfile(Choices):
     """One Sersic profile; every key but the name is a column of the catalogue."""
@@ -227,7 +230,15 @@ class Recipe(Choices):
         law = self.profile.half_light_radius
         if law is None:
             low, high = (round(r * self.pixel_scale, 12) for r in _DEFAULT_RADII)
-            law = Lognormal(median=0.6, sigma=0.3, minimum=low, maximum=high)
+            try:
+                law = Lognormal(median=0.6, sigma=0.3, minimum=low, maximum=high)
+            except ValidationError:
+                raise wrong_choice(
+                    "pixel_scale",
+                    self.pixel_scale,
+                    "0.5 to 30 pixels to be the radius of some galaxies",
+                    "give profile.half_light_radius",
+                ) from None
             filled = self.profile.model_copy(update={"half_light_radius": law})
             # The object is not shared yet: this is the last step of making it.
             self.__dict__["profile"] = filled
@@ -312,7 +323,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         raise InputError(
             "recipe", str(path), f"a readable YAML file ({reason})", "check the path"
         ) from None
-    except yaml.YAMLError as error:
+    except _YAML_ERRORS as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
         raise InputError("recipe", str(path), f"valid YAML{where}", example) from None
@@ -347,7 +358,7 @@ def assemble(start: Mapping[str, Any], settings: Iterable[str]) -> Recipe:
         key, equals, text = setting.partition("=")
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError:
+        except _YAML_ERRORS:
             equals = ""
         if not equals or not key:
             raise InputError(

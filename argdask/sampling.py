@@ -7,6 +7,7 @@ counted, so a draw never depends on which other galaxies were made, or in what o
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from typing import Annotated, Any, Literal
 
@@ -31,9 +32,11 @@ __all__ = [
 ]
 
 # A block of Philox holds four words; jumping to a block costs about as much as reading
-# a few thousand words in a row, so that ids nearer than this are read in one run.
+# a few thousand words in a row, so that ids nearer than this are read in one run. No
+# run is longer than 2^20 words, which is 8 MB.
 _WORDS_PER_BLOCK = 4
 _LONGEST_GAP = 4096
+_LONGEST_RUN_BITS = 20
 
 
 def words(seed: int, column: str, ids: ArrayLike) -> NDArray[np.uint64]:
@@ -63,7 +66,9 @@ def words(seed: int, column: str, ids: ArrayLike) -> NDArray[np.uint64]:
     result = np.empty(wanted.shape, dtype=np.uint64)
     order = np.argsort(wanted, kind="stable")
     ordered = wanted[order]
-    breaks = np.flatnonzero(np.diff(ordered) > _LONGEST_GAP) + 1
+    apart = np.diff(ordered) > _LONGEST_GAP
+    apart |= np.diff(ordered >> _LONGEST_RUN_BITS) > 0
+    breaks = np.flatnonzero(apart) + 1
     for run in np.split(np.arange(ordered.size), breaks):
         if run.size:
             block = int(ordered[run[0]]) // _WORDS_PER_BLOCK
@@ -105,9 +110,8 @@ def pick(u: NDArray[np.float64], counts: ArrayLike) -> NDArray[np.int64]:
     ndarray
         Whole numbers from 0 to ``counts - 1``.
     """
-    number = np.asarray(counts, dtype=np.int64)
-    # The product can round up to the count itself.
-    chosen: NDArray[np.int64] = np.minimum((u * number).astype(np.int64), number - 1)
+    # No product rounds up to the count itself, since u is at most 1 - 2^-53.
+    chosen: NDArray[np.int64] = (u * np.asarray(counts)).astype(np.int64)
     return chosen
 
 
@@ -171,7 +175,7 @@ class Uniform(_Law):
 
     def quantile(self, u: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the values at these fractions of the interval."""
-        return self.minimum + (self.maximum - self.minimum) * u
+        return _stretched(u, self.minimum, self.maximum)
 
     def support(self) -> tuple[float, float]:
         """Return the bounds."""
@@ -179,33 +183,36 @@ class Uniform(_Law):
 
 
 class _Truncated(_Law):
-    """A law of the whole line or half line, cut to an interval and renormalised."""
+    """A law that follows from the normal one, cut to an interval and renormalised."""
 
     minimum: float | None = None
     """Lowest value; none means no bound."""
     maximum: float | None = None
     """Highest value; none means no bound."""
 
-    def _cumulative(self, value: float) -> float:
+    def _deviate(self, value: float) -> float:
+        """Return the standard normal deviate that stands for a value."""
         raise NotImplementedError
 
-    def _inverse(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _value(self, deviate: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the values of standard normal deviates."""
         raise NotImplementedError
 
-    def _tail(self) -> tuple[float, float]:
-        low = 0.0 if self.minimum is None else self._cumulative(self.minimum)
-        high = 1.0 if self.maximum is None else self._cumulative(self.maximum)
+    def _deviates(self) -> tuple[float, float]:
+        low = -np.inf if self.minimum is None else self._deviate(self.minimum)
+        high = np.inf if self.maximum is None else self._deviate(self.maximum)
         return low, high
 
     @model_validator(mode="after")
     def _check(self) -> _Truncated:
         if self.minimum is not None and self.maximum is not None:
             _check_bounds(self.minimum, self.maximum)
-        low, high = self._tail()
-        if high - low < 1e-9:
+        low, high = self._deviates()
+        held = float(special.ndtr(high) - special.ndtr(low))
+        if held < 1e-9:
             raise wrong_choice(
                 "",
-                f"bounds that hold {high - low:.1g} of all draws",
+                f"bounds that hold {held:.1g} of all draws",
                 "bounds that hold more than 1e-9",
                 "set a lower minimum or a higher maximum",
             )
@@ -213,8 +220,16 @@ class _Truncated(_Law):
 
     def quantile(self, u: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the values below which these fractions of the cut law lie."""
-        low, high = self._tail()
-        return np.clip(self._inverse(low + (high - low) * u), *self.support())
+        low, high = self._deviates()
+        below = special.ndtr(low) + (special.ndtr(high) - special.ndtr(low)) * u
+        # In the upper half the probability above is what keeps its digits: the one
+        # below would round to 1, whose deviate is infinite.
+        above = special.ndtr(-high) + (special.ndtr(-low) - special.ndtr(-high)) * (
+            1.0 - u
+        )
+        tail = special.ndtri(np.where(below < 0.5, below, np.minimum(above, 0.5)))
+        deviate = np.where(below < 0.5, tail, -tail)
+        return np.clip(self._value(deviate), *self.support())
 
     def support(self) -> tuple[float, float]:
         """Return the bounds, infinite where there is none."""
@@ -233,11 +248,10 @@ class Normal(_Truncated):
     sigma: float = Field(gt=0)
     """Standard deviation before cutting."""
 
-    def _cumulative(self, value: float) -> float:
-        return float(special.ndtr((value - self.mean) / self.sigma))
+    def _deviate(self, value: float) -> float:
+        return (value - self.mean) / self.sigma
 
-    def _inverse(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
-        deviate: NDArray[np.float64] = special.ndtri(probability)
+    def _value(self, deviate: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.mean + self.sigma * deviate
 
 
@@ -250,13 +264,12 @@ class Lognormal(_Truncated):
     sigma: float = Field(gt=0)
     """Standard deviation of the natural logarithm before cutting."""
 
-    def _cumulative(self, value: float) -> float:
+    def _deviate(self, value: float) -> float:
         if value <= 0:
-            return 0.0
-        return float(special.ndtr(np.log(value / self.median) / self.sigma))
+            return -np.inf
+        return float(np.log(value / self.median) / self.sigma)
 
-    def _inverse(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
-        deviate: NDArray[np.float64] = special.ndtri(probability)
+    def _value(self, deviate: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.median * np.exp(self.sigma * deviate)
 
     def support(self) -> tuple[float, float]:
@@ -286,7 +299,7 @@ class Beta(_Law):
     def quantile(self, u: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the values below which these fractions of the draws lie."""
         fraction: NDArray[np.float64] = special.betaincinv(self.alpha, self.beta, u)
-        return self.minimum + (self.maximum - self.minimum) * fraction
+        return _stretched(fraction, self.minimum, self.maximum)
 
     def support(self) -> tuple[float, float]:
         """Return the bounds."""
@@ -328,6 +341,13 @@ class Choice(_Law):
         return min(self.values), max(self.values)
 
 
+def _stretched(
+    fraction: NDArray[np.float64], minimum: float, maximum: float
+) -> NDArray[np.float64]:
+    # The sum can round to the next number above the maximum.
+    return np.minimum(minimum + (maximum - minimum) * fraction, maximum)
+
+
 def _check_bounds(minimum: float, maximum: float) -> None:
     if not minimum < maximum:
         raise wrong_choice(
@@ -339,6 +359,10 @@ def _check_bounds(minimum: float, maximum: float) -> None:
 
 
 def _read_number(data: Any) -> Any:
+    if isinstance(data, str):
+        # YAML takes 1e-1, without a point, for text.
+        with contextlib.suppress(ValueError):
+            data = float(data)
     is_number = isinstance(data, int | float) and not isinstance(data, bool)
     return {"distribution": "constant", "value": data} if is_number else data
 

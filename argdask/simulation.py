@@ -200,7 +200,7 @@ def attributes_of(simulation: Simulation) -> dict[str, str | float]:
         "title": "Pairs of image cubes of galaxies as seen at two redshifts",
         "source": f"argdask {metadata.version('argdask')}",
         "scale": simulation.scale,
-        "recipe": simulation.recipe.model_dump_json(exclude_none=True),
+        "recipe": simulation.recipe.model_dump_json(),
         "seds_source": seds.attrs["source"],
         "cosmology": seds.attrs["cosmology"],
     }

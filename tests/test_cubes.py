@@ -1,0 +1,75 @@
+"""Cubes are stamps times fluxes, to the last bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from argdask import cubes
+from argdask.cubes import multiply
+
+
+def made(galaxies: int, height: int, width: int, filters: int):
+    generator = np.random.default_rng(galaxies + 10 * height + 100 * filters)
+    stamps = generator.exponential(1e-3, (galaxies, height, width))
+    fluxes = generator.lognormal(0, 5, (galaxies, filters))
+    return stamps.astype(np.float32), fluxes
+
+
+sizes = st.tuples(*[st.integers(1, 9)] * 4) | st.tuples(
+    st.integers(0, 3), st.just(2), st.just(3), st.just(4)
+)
+
+
+@given(sizes)
+def test_a_cube_is_the_float32_product_to_the_last_bit(shape):
+    stamps, fluxes = made(*shape)
+    expected = stamps[..., None] * fluxes.astype(np.float32)[:, None, None, :]
+    found = multiply(stamps, fluxes)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_machine_code_and_python_agree_to_the_last_bit():
+    stamps, fluxes = made(2, 3, 4, 5)
+    by_python = np.empty((2, 12, 5), np.float32)
+    rows = fluxes.astype(np.float32)
+    cubes._multiply.py_func(stamps.reshape(2, 12), rows, by_python)
+    np.testing.assert_array_equal(
+        multiply(stamps, fluxes), by_python.reshape(2, 3, 4, 5)
+    )
+
+
+def test_the_result_is_written_where_it_is_wanted():
+    stamps, fluxes = made(3, 4, 5, 6)
+    out = np.full((3, 4, 5, 6), np.nan, np.float32)
+    assert multiply(stamps, fluxes, out) is out
+    np.testing.assert_array_equal(out, multiply(stamps, fluxes))
+
+
+def test_stamps_may_lie_in_any_order_in_memory():
+    stamps, fluxes = made(3, 4, 5, 6)
+    np.testing.assert_array_equal(
+        multiply(np.asfortranarray(stamps), fluxes), multiply(stamps, fluxes)
+    )
+
+
+@pytest.mark.parametrize(
+    ("fluxes", "out", "message"),
+    [
+        (np.ones((2, 6)), None, "do not fit"),
+        (np.ones((3, 6)), np.empty((3, 4, 5, 5), np.float32), "do not fit"),
+        (np.ones((3, 6)), np.empty((3, 4, 5, 6)), "C-contiguous float32"),
+        (
+            np.ones((3, 6)),
+            np.empty((6, 5, 4, 3), np.float32).T,
+            "C-contiguous float32",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(fluxes, out, message):
+    stamps, _ = made(3, 4, 5, 6)
+    with pytest.raises(ValueError, match=message):
+        multiply(stamps, fluxes, out)
