@@ -220,13 +220,19 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         What stands after the program's name; from the shell if left out.
     """
     try:
-        cli.main(arguments, prog_name="argdask", standalone_mode=False)
+        given = sys.argv[1:] if arguments is None else arguments
+        cli.main(given or ["--help"], prog_name="argdask", standalone_mode=False)
     except click.ClickException as error:
         _fail(error.format_message(), BAD_INPUT)
     except InputError as error:
         _fail(str(error), BAD_INPUT)
     except IncompleteError as error:
         _fail(str(error), INCOMPLETE)
+    except OSError as error:
+        # What the system refuses, a name that is too long for instance.
+        _fail(f"{error.filename or 'system'}: {error.strerror}", BAD_INPUT)
+    except ImportError as error:
+        _fail(str(error), BAD_INPUT)
     except (KeyboardInterrupt, click.Abort):
         _fail("stopped; run the same command again to resume", INCOMPLETE)
     sys.exit(COMPLETE)
@@ -303,16 +309,17 @@ def _progress() -> Iterator[Any]:
     from rich.console import Console
 
     columns = (
-        progress.TextColumn("{task.completed:.0f} of {task.total:.0f} galaxies"),
+        progress.TextColumn("{task.description}"),
+        progress.MofNCompleteColumn(),
         progress.BarColumn(),
         progress.TaskProgressColumn(),
         progress.TimeRemainingColumn(),
     )
     with progress.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("galaxies", total=None)
+        task = bar.add_task("preparing", total=None)
 
         def show_bar(made: int, galaxies: int) -> None:
-            bar.update(task, completed=made, total=galaxies)
+            bar.update(task, description="galaxies", completed=made, total=galaxies)
 
         yield show_bar
 

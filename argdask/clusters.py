@@ -98,7 +98,8 @@ def client_for(cluster: str, jobs: int) -> Iterator[Client | None]:
             "cluster", cluster, "local or an address", "for example tcp://host:8786"
         )
     try:
-        remote = Client(cluster, timeout="10s")
+        # One that fails must not stay behind as the default.
+        remote = Client(cluster, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(
             "cluster", cluster, f"a scheduler that answers ({error})", "is it running?"

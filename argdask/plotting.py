@@ -96,6 +96,8 @@ def save(figure: Figure, path: str | Path) -> None:
         If the file cannot be written or its ending is no format.
     """
     try:
+        if not Path(path).suffix:
+            raise ValueError("without an ending")
         figure.savefig(path, dpi=150, facecolor=figure.get_facecolor())
     except (OSError, ValueError) as error:
         raise InputError(

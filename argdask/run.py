@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
+import uuid
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +37,9 @@ _ATTEMPTS = 3
 
 # Pieces of work that a client holds for each of its threads.
 _WINDOW = 3
+
+# Files and folders of metadata, truth, grid and checksums, rounded up.
+_FILES_OF_A_STORE = 200
 
 # Once the disk is full, every further part would fail in the same way.
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
@@ -94,7 +100,7 @@ def write(
     # Workers may have another working directory.
     place = Path(path).absolute()
     simulation, plan = _planned(recipe, place, seds)
-    done = done_receipts(place, plan.fingerprint)
+    done = done_receipts(place, plan)
     if _is_complete(place):
         remove_receipts(place)
         return Summary(place, plan, 0, _size_of(place))
@@ -105,9 +111,9 @@ def write(
     tasks = [t for t in _tasks(plan) if t not in finished]
     before = sum(r.stop - r.start for r in done if r.kind == "part")
     count = _Count(before, plan.galaxies, progress)
-    _drive(place, plan, tasks, client or _active_client(), count)
-    receipts = done_receipts(place, plan.fingerprint)
-    closing.finalise(place, plan, receipts)
+    with _resumable(place):
+        _drive(place, plan, tasks, client or _active_client(), count)
+        closing.finalise(place, plan, done_receipts(place, plan))
     remove_receipts(place)
     return Summary(place, plan, plan.galaxies - before, _size_of(place))
 
@@ -145,6 +151,20 @@ class _Count:
         self._made += galaxies
         if self._progress is not None:
             self._progress(self._made, self._galaxies)
+
+
+@contextmanager
+def _resumable(place: Path) -> Iterator[None]:
+    """Say of a disk that is full that work can go on when it no longer is."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            raise
+        raise IncompleteError(
+            f"{place}: {error.strerror}; free some space and run the same command "
+            "again to resume"
+        ) from error
 
 
 def _planned(
@@ -211,7 +231,8 @@ def _check_space(
 ) -> None:
     """Refuse to start what the file system cannot hold, compressed or not."""
     stored = sum(record.size for r in done for record in r.files.values())
-    rows = plan.parts * len(simulation.images)
+    made = sum(len(r.files) for r in done if r.kind == "part")
+    inodes = _FILES_OF_A_STORE + plan.parts * len(simulation.images) - made
     needed = bytes_of_images(simulation, plan) * 1.01 - stored
     status = os.statvfs(place.parent)
     free = status.f_bavail * status.f_frsize
@@ -223,11 +244,11 @@ def _check_space(
             "choose fewer galaxies, fewer filters or another disk",
         )
     # Some file systems do not count inodes and say 0.
-    if status.f_files and rows > status.f_favail:
+    if status.f_files and inodes > status.f_favail:
         raise InputError(
             "store",
             str(place),
-            f"{rows} inodes, not the {status.f_favail} that are free",
+            f"{inodes} inodes, not the {status.f_favail} that are free",
             "choose a larger layout.part or another disk",
         )
 
@@ -298,10 +319,7 @@ def _drive(
     for task, result in results:
         if isinstance(result, BaseException):
             if isinstance(result, OSError) and result.errno in _DISK_ERRORS:
-                raise IncompleteError(
-                    f"{place}: {result.strerror}; free some space and run the same "
-                    "command again to resume"
-                ) from result
+                raise result
             failed[task] = f"{type(result).__name__}: {result}"
             continue
         journal.append(result)
@@ -341,19 +359,21 @@ def _over_client(
 
     waiting = iter(tasks)
     running: dict[Any, tuple[_Task, int]] = {}
-    # One prefix for all keys, or the scheduler would not queue them.
-    prefix = f"argdask-{arguments[1][:12]}"
+    # One prefix for all keys, or the scheduler would not queue them; and keys that no
+    # other run has, or the scheduler would hand out the results of that one.
+    prefix, run = f"argdask-{arguments[1][:12]}", uuid.uuid4().hex
 
     def submit(task: _Task, attempt: int) -> Any:
-        key = (prefix, *task, attempt)
-        future = client.submit(run_task, *arguments, task, key=key, pure=False)
+        key = (prefix, run, *task, attempt)
+        future = client.submit(run_task, *arguments, task, key=key)
         running[future.key] = task, attempt
         return future
 
     threads = sum(client.nthreads().values())
     window = _WINDOW * max(threads, 1)
-    first = [submit(task, 1) for task, _ in zip(waiting, range(window), strict=False)]
-    finished = as_completed(first, with_results=False)
+    first = [submit(task, 1) for task in itertools.islice(waiting, window)]
+    # By the loop of this client, which need not be the default one.
+    finished = as_completed(first, loop=client.loop, with_results=False)
     for future in finished:
         task, attempt = running.pop(future.key)
         error = future.exception() if future.status != "finished" else None

@@ -23,13 +23,19 @@ from argdask.store.receipts import Receipt
 from argdask.store.zarr_store import METADATA
 
 __all__ = [
+    "CHECKSUMS",
+    "METADATA_CHECKSUM",
     "checksum_of_checksums",
+    "checksum_of_metadata",
     "consolidated_metadata",
     "finalise",
     "read_checksums",
 ]
 
-_CHECKSUMS = "checksums"
+# Folder of the table of all files, and the root's attribute with its own checksum.
+CHECKSUMS = "checksums"
+METADATA_CHECKSUM = "metadata_crc32c"
+
 _STRINGS = np.dtypes.StringDType()
 
 
@@ -55,17 +61,20 @@ def finalise(path: Path, plan: Plan, receipts: list[Receipt]) -> None:
     wanted |= {("part", k) for k in range(plan.parts)}
     if missing := sorted(wanted - done):
         listed = ", ".join(f"{kind} {index}" for kind, index in missing[:10])
-        raise IncompleteError(f"{path}: {len(missing)} pieces are missing: {listed}")
-    for orphan in path.rglob(f"*{files.PARTIAL}"):
+        raise IncompleteError(
+            f"{path}: {len(missing)} pieces are missing: {listed}; run the same "
+            "command again to resume"
+        )
+    for orphan in list(path.rglob(f"*{files.PARTIAL}")):
         # What a killed process left; an unfinished table of checksums is a folder.
         shutil.rmtree(orphan) if orphan.is_dir() else orphan.unlink(missing_ok=True)
     table, environments = _checksums(path, receipts)
-    partial = path / f"{_CHECKSUMS}.{uuid.uuid4().hex}{files.PARTIAL}"
+    partial = path / f"{CHECKSUMS}.{uuid.uuid4().hex}{files.PARTIAL}"
     table.to_zarr(partial, consolidated=False, zarr_format=3)
     files.sync_tree(partial)
     # A finalise that was killed may have left one, not yet part of the store.
-    shutil.rmtree(path / _CHECKSUMS, ignore_errors=True)
-    partial.rename(path / _CHECKSUMS)
+    shutil.rmtree(path / CHECKSUMS, ignore_errors=True)
+    partial.rename(path / CHECKSUMS)
     _commit(path, json.dumps(environments))
 
 
@@ -81,7 +90,7 @@ def _checksums(
             records[name] = (record, number)
     for file in path.rglob("*"):
         name = file.relative_to(path).as_posix()
-        own = name.startswith(f"{_CHECKSUMS}/") or name == METADATA
+        own = name.startswith(f"{CHECKSUMS}/") or name == METADATA
         if file.is_file() and name not in records and not own:
             records[name] = (files.record_of(file), -1)
     names = sorted(records)
@@ -122,9 +131,10 @@ def _commit(path: Path, environments: str) -> None:
             # Not in the Zarr 3 specification yet; readers that know it open faster.
             warnings.filterwarnings("ignore", message="Consolidated metadata")
             zarr.consolidate_metadata(copies)
-        content = (copies / METADATA).read_bytes()
-    with files.whole_file(path / METADATA) as root:
-        root.write(content)
+        root = json.loads((copies / METADATA).read_text("utf-8"))
+    root["attributes"][METADATA_CHECKSUM] = checksum_of_metadata(root)
+    with files.whole_file(path / METADATA) as whole:
+        whole.write(json.dumps(root, indent=2).encode())
 
 
 def checksum_of_checksums(path: Path) -> int:
@@ -140,13 +150,31 @@ def checksum_of_checksums(path: Path) -> int:
     int
         Over names, sizes and checksums of all files of the table.
     """
-    folder = path / _CHECKSUMS
+    folder = path / CHECKSUMS
     lines = [
         f"{file.relative_to(folder).as_posix()} {files.record_of(file)}\n"
         for file in sorted(folder.rglob("*"))
         if file.is_file()
     ]
     return int(google_crc32c.value("".join(lines).encode()))
+
+
+def checksum_of_metadata(root: dict[str, Any]) -> int:
+    """Return the CRC-32C of the root's metadata.
+
+    Parameters
+    ----------
+    root
+        The metadata.
+
+    Returns
+    -------
+    int
+        Over all of it but the attribute that holds the checksum.
+    """
+    attributes = {k: v for k, v in root["attributes"].items() if k != METADATA_CHECKSUM}
+    text = json.dumps({**root, "attributes": attributes}, sort_keys=True)
+    return int(google_crc32c.value(text.encode()))
 
 
 def read_checksums(path: Path) -> dict[str, FileRecord]:
@@ -162,9 +190,7 @@ def read_checksums(path: Path) -> dict[str, FileRecord]:
     dict
         Size and checksum by path in the store.
     """
-    with xr.open_zarr(
-        path, group=_CHECKSUMS, chunks=None, consolidated=False
-    ) as opened:
+    with xr.open_zarr(path, group=CHECKSUMS, chunks=None, consolidated=False) as opened:
         table = opened.load()
     rows = zip(table.path.values, table.size.values, table.crc32c.values, strict=True)
     return {str(name): FileRecord(int(size), int(crc)) for name, size, crc in rows}

@@ -83,14 +83,15 @@ def whole_file(path: Path) -> Iterator[WholeFile]:
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        yield WholeFile(descriptor)
-        os.fsync(descriptor)
+        try:
+            yield WholeFile(descriptor)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        partial.replace(path)
     except BaseException:
-        os.close(descriptor)
         partial.unlink(missing_ok=True)
         raise
-    os.close(descriptor)
-    partial.replace(path)
     _sync(path.parent)
 
 

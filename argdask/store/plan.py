@@ -136,15 +136,18 @@ class Plan:
         InputError
             If the text is no plan that this version can read.
         """
+        found = FORMAT_VERSION
         try:
             fields = json.loads(text)
             found = fields["format_version"]
             recipe = Recipe(**fields.pop("recipe"))
             plan = cls(recipe=recipe, **fields)
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise InputError(
-                "plan", text, "the plan of a store", "verify or remake the store"
-            ) from None
+            # Another format may well have other fields.
+            if found == FORMAT_VERSION:
+                raise InputError(
+                    "plan", text, "the plan of a store", "verify or remake the store"
+                ) from None
         if found != FORMAT_VERSION:
             raise InputError(
                 "plan",

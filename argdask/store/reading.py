@@ -21,6 +21,10 @@ from argdask.store.zarr_store import read_attributes, read_plan, read_seds_of_st
 __all__ = ["open_pairs"]
 
 
+# What a parameter is where there is no template, by the kind of its type.
+_NOTHING: dict[str, Any] = {"f": np.nan, "i": -1, "u": 0, "b": False, "T": ""}
+
+
 class _LookedUp(BackendArray):
     """A template parameter for each galaxy, found through its SED index when asked."""
 
@@ -37,7 +41,9 @@ class _LookedUp(BackendArray):
 
     def _look_up(self, key: tuple[Any, ...]) -> NDArray[Any]:
         index = np.asarray(self._sed_index.oindex[key])
-        found: NDArray[Any] = self._values[index]
+        found: NDArray[Any] = np.asarray(self._values[index], self.dtype)
+        # Galaxies that are not made yet have no template, rather than the last one.
+        found[index < 0] = _NOTHING[self.dtype.kind]
         return found
 
 
@@ -76,7 +82,7 @@ def open_pairs(
     complete = read_attributes(place).get("state") == "complete"
     plan = read_plan(place)
     if not complete and not incomplete:
-        done = done_receipts(place, plan.fingerprint)
+        done = done_receipts(place, plan)
         made = sum(r.stop - r.start for r in done if r.kind == "part")
         raise IncompleteError(
             f"{place}: {plan.galaxies - made} of {plan.galaxies} galaxies are missing; "

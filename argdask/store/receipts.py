@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import socket
 import uuid
@@ -15,9 +16,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
+import google_crc32c
 import llvmlite.binding
 
+from argdask.store import files
 from argdask.store.files import FileRecord
+from argdask.store.plan import Plan
 
 __all__ = [
     "Journal",
@@ -59,13 +63,16 @@ class Receipt:
         fields["files"] = {
             path: [record.size, record.crc32c] for path, record in self.files.items()
         }
-        return json.dumps(fields, separators=(",", ":"))
+        return _compact({**fields, "crc32c": _checksum(fields)})
 
     @classmethod
     def from_line(cls, line: str) -> Self | None:
         """Read a receipt, or None from a line that is torn or something else."""
         try:
             fields = json.loads(line)
+            # One flipped digit would be the receipt of a part that nobody made.
+            if fields.pop("crc32c") != _checksum(fields):
+                return None
             fields["files"] = {
                 path: FileRecord(int(size), int(crc32c))
                 for path, (size, crc32c) in fields["files"].items()
@@ -73,6 +80,14 @@ class Receipt:
             return cls(**fields)
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
+
+
+def _compact(fields: dict[str, Any]) -> str:
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def _checksum(fields: dict[str, Any]) -> int:
+    return int(google_crc32c.value(_compact(fields).encode()))
 
 
 class Journal:
@@ -127,23 +142,45 @@ def read_receipts(store: Path, fingerprint: str) -> Iterator[Receipt]:
                     yield receipt
 
 
-def done_receipts(store: Path, fingerprint: str) -> list[Receipt]:
+def done_receipts(store: Path, plan: Plan) -> list[Receipt]:
     """Return one receipt for each piece of work whose files are there in full size.
 
     Parameters
     ----------
     store
         Path of the store.
-    fingerprint
-        Of the plan.
+    plan
+        Its plan.
 
     Returns
     -------
     list of Receipt
         Ordered by kind and number.
     """
-    found = {(r.kind, r.index): r for r in read_receipts(store, fingerprint)}
-    return [found[key] for key in sorted(found) if _is_there(store, found[key])]
+    found: dict[tuple[str, int], list[Receipt]] = {}
+    for receipt in read_receipts(store, plan.fingerprint):
+        rows_of = plan.rows_of_part if receipt.kind == "part" else plan.rows_of_block
+        # The fingerprint leaves out the number of galaxies.
+        if rows_of(receipt.index) == (receipt.start, receipt.stop):
+            found.setdefault((receipt.kind, receipt.index), []).append(receipt)
+    done = (_that_fits(store, found[key]) for key in sorted(found))
+    return [receipt for receipt in done if receipt is not None]
+
+
+def _that_fits(store: Path, receipts: list[Receipt]) -> Receipt | None:
+    """Return the receipt of the files as they are, of all for one piece of work."""
+    fitting = [receipt for receipt in receipts if _is_there(store, receipt)]
+    if any(receipt.files != fitting[0].files for receipt in fitting):
+        # Machines may differ in the last bit: only the files know who came last.
+        fitting = [
+            receipt
+            for receipt in fitting
+            if all(
+                files.record_of(store / name) == record
+                for name, record in receipt.files.items()
+            )
+        ]
+    return fitting[0] if fitting else None
 
 
 def _is_there(store: Path, receipt: Receipt) -> bool:
@@ -157,7 +194,7 @@ def _is_there(store: Path, receipt: Receipt) -> bool:
 
 
 def remove_receipts(store: Path) -> None:
-    """Delete the receipts of a store that is complete.
+    """Delete the receipts of a complete store, and what killed runs left beside it.
 
     Parameters
     ----------
@@ -167,9 +204,12 @@ def remove_receipts(store: Path) -> None:
     folder = _folder(store)
     if folder.exists():
         # Renamed first, so that a deletion cut short never looks like receipts.
-        doomed = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}.deleting")
-        folder.rename(doomed)
-        shutil.rmtree(doomed)
+        folder.rename(folder.with_name(f"{folder.name}.{uuid.uuid4().hex}.deleting"))
+    name, unique = re.escape(store.name), "[0-9a-f]{32}"
+    left = rf"{name}\.(receipts\.{unique}\.deleting|{unique}{re.escape(files.PARTIAL)})"
+    for path in list(store.parent.iterdir()):
+        if re.fullmatch(left, path.name):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @cache

@@ -178,12 +178,13 @@ def read_attributes(path: Path) -> dict[str, Any]:
     """
     try:
         attributes = json.loads((path / METADATA).read_text("utf-8"))["attributes"]
-        assert isinstance(attributes["plan"], str)
-    except (OSError, ValueError, KeyError, TypeError, AssertionError):
+    except (OSError, ValueError, KeyError, TypeError):
+        attributes = None
+    if not isinstance(attributes, dict) or "plan" not in attributes:
         raise InputError(
             "store", str(path), "a store that argdask made", "check the path"
-        ) from None
-    return dict(attributes)
+        )
+    return attributes
 
 
 def read_plan(path: Path) -> Plan:
@@ -235,7 +236,6 @@ def read_seds_of_store(path: Path) -> xr.DataArray:
     return grids.check_seds(loaded.set_coords("valid")["flux"])
 
 
-@functools.lru_cache(maxsize=4)
 def simulation_of(path: Path, fingerprint: str) -> tuple[Simulation, Plan]:
     """Return what makes the galaxies of a store; a worker needs nothing else.
 
@@ -261,12 +261,19 @@ def simulation_of(path: Path, fingerprint: str) -> tuple[Simulation, Plan]:
         raise InputError(
             "store", str(path), "the plan that the run began with", "start again"
         )
+    return _simulation_of(path, plan.to_json()), plan
+
+
+@functools.lru_cache(maxsize=4)
+def _simulation_of(path: Path, text: str) -> Simulation:
+    """Make a simulation once for each plan: a path may get another store."""
+    plan = Plan.from_json(text)
     seds = read_seds_of_store(path)
     if grids.content_hash(seds) != plan.seds:
         raise InputError(
             "store", str(path), "the SED grid it was planned with", "remake the store"
         )
-    return Simulation(plan.recipe, seds, plan.scale), plan
+    return Simulation(plan.recipe, seds, plan.scale)
 
 
 def write_block(path: Path, fingerprint: str, index: int) -> Receipt:

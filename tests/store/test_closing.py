@@ -1,0 +1,162 @@
+"""Closing a store: refused with what is missing, the same bytes every time."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+import argdask as ad
+from argdask.errors import IncompleteError
+from argdask.simulation import Simulation
+from argdask.store.closing import (
+    checksum_of_checksums,
+    checksum_of_metadata,
+    consolidated_metadata,
+    finalise,
+    read_checksums,
+)
+from argdask.store.files import record_of
+from argdask.store.plan import plan_of
+from argdask.store.receipts import Receipt
+from argdask.store.zarr_store import (
+    initialise,
+    read_attributes,
+    write_block,
+    write_part,
+)
+
+
+@pytest.fixture
+def filled(
+    tmp_path: Path, recipe: ad.Recipe, seds: xr.DataArray
+) -> tuple[Path, list[Receipt]]:
+    """A store with all of its files, not closed yet, and its receipts."""
+    path = tmp_path / "pairs.zarr"
+    simulation = Simulation(recipe, seds)
+    plan = plan_of(simulation)
+    initialise(path, simulation, plan)
+    receipts = [write_block(path, plan.fingerprint, 0)]
+    receipts += [write_part(path, plan.fingerprint, k) for k in range(plan.parts)]
+    return path, receipts
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    """Return every file below a folder."""
+    return {
+        file.relative_to(path).as_posix(): file.read_bytes()
+        for file in path.rglob("*")
+        if file.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    ("lost", "named"),
+    [({0}, "block 0"), ({3}, "part 2"), ({0, 1, 7}, "block 0, part 0, part 6")],
+)
+def test_what_is_missing_is_named_and_nothing_touched(
+    filled: tuple[Path, list[Receipt]], lost: set[int], named: str
+) -> None:
+    path, receipts = filled
+    plan = ad.store.zarr_store.read_plan(path)
+    before = contents(path)
+    kept = [receipt for k, receipt in enumerate(receipts) if k not in lost]
+    with pytest.raises(IncompleteError, match=f"{len(lost)} pieces .*: {named};"):
+        finalise(path, plan, kept)
+    assert contents(path) == before
+
+
+def test_a_closed_store_is_that_of_write(
+    filled: tuple[Path, list[Receipt]], store: Path
+) -> None:
+    path, receipts = filled
+    plan = ad.store.zarr_store.read_plan(path)
+    # In any order, from any number of attempts.
+    finalise(path, plan, [*receipts[::-1], *receipts])
+    assert contents(path) == contents(store)
+    assert read_attributes(path)["state"] == "complete"
+
+
+def test_what_killed_processes_left_is_swept(
+    filled: tuple[Path, list[Receipt]], store: Path
+) -> None:
+    path, receipts = filled
+    (path / "input" / f"c.1.0.0.0.{'0' * 32}.partial").write_bytes(b"half")
+    (path / f"zarr.json.{'1' * 32}.partial").write_bytes(b"half")
+    # A table of checksums and a copy of the metadata that were not finished.
+    nested = path / f"checksums.{'2' * 32}.partial" / f"path.{'3' * 32}.partial"
+    nested.mkdir(parents=True)
+    (nested / f"c.{'4' * 32}.partial").write_bytes(b"half")
+    (path / "tmp12345.partial" / "input").mkdir(parents=True)
+    # A table that was finished, by a process that was killed before it committed.
+    (path / "checksums").mkdir()
+    (path / "checksums" / "zarr.json").write_bytes(b"older")
+    finalise(path, ad.store.zarr_store.read_plan(path), receipts)
+    assert contents(path) == contents(store)
+    assert list(path.rglob("*.partial")) == []
+
+
+def test_every_file_has_its_checksum(store: Path) -> None:
+    records = read_checksums(store)
+    listed = {name for name in contents(store) if not name.startswith("checksums/")}
+    assert set(records) == listed - {"zarr.json"}
+    for name, record in records.items():
+        assert record_of(store / name) == record
+    attributes = read_attributes(store)
+    assert attributes["checksums_crc32c"] == checksum_of_checksums(store)
+    root = json.loads((store / "zarr.json").read_text())
+    assert attributes["metadata_crc32c"] == checksum_of_metadata(root)
+
+
+def test_the_metadata_hold_a_copy_of_all_others(store: Path) -> None:
+    copies = consolidated_metadata(store)
+    others = {name for name in contents(store) if name.endswith("/zarr.json")}
+    assert set(copies) == others
+    for name in others:
+        own = json.loads((store / name).read_text())
+        for one in (own, copies[name]):
+            one.pop("consolidated_metadata", None)
+        assert own == copies[name]
+
+
+def test_a_closed_store_opens_without_a_warning(store: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with xr.open_zarr(store) as pairs:
+            pairs.load()
+        with xr.open_zarr(store, group="seds") as grid:
+            grid.load()
+        with xr.open_dataset(store, engine="zarr", chunks=None) as pairs:
+            assert set(pairs.data_vars) == {"input", "target"}
+
+
+def test_two_runs_at_other_times_give_the_same_bytes(
+    store: Path, tmp_path: Path, recipe: ad.Recipe, seds: xr.DataArray
+) -> None:
+    path = tmp_path / "another name.zarr"
+    ad.write(recipe, path, seds=seds)
+    assert contents(path) == contents(store)
+
+
+def test_there_is_neither_a_time_nor_a_place_in_the_store(store: Path) -> None:
+    text = (store / "zarr.json").read_text()
+    attributes = json.loads(text)["attributes"]
+    assert str(store.parent) not in text
+    assert set(attributes) == {
+        "checksums_crc32c",
+        "coordinates",
+        "cosmology",
+        "environments",
+        "fingerprint",
+        "metadata_crc32c",
+        "plan",
+        "recipe",
+        "scale",
+        "seds_source",
+        "source",
+        "state",
+        "title",
+    }

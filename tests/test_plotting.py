@@ -1,0 +1,200 @@
+"""Pictures: what is drawn is what was asked for, and nothing else is computed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import dask.array as da
+import matplotlib as mpl
+import numpy as np
+import pytest
+import xarray as xr
+
+import argdask as ad
+from argdask.errors import InputError
+from argdask.plotting import preview, save
+
+
+@pytest.fixture(scope="module")
+def pairs(seds: xr.DataArray) -> xr.Dataset:
+    recipe = ad.Recipe(galaxies=3, image_shape=(12, 14))
+    return ad.simulate(recipe, seds).isel(filter=[1, 4, 8])
+
+
+def images_of(pairs: xr.Dataset) -> list[list[list[object]]]:
+    """Return the pictures on a preview by galaxy, role and filter."""
+    figure = preview(pairs)
+    count, filters = pairs.sizes["galaxy"], pairs.sizes["filter"]
+    images = [axes.images[0] for axes in figure.axes]
+    assert len(images) == count * 2 * filters
+    shaped = np.array(images, object).reshape(count, 2, filters)
+    return shaped.tolist()
+
+
+def test_there_is_a_picture_of_each_galaxy_role_and_filter(pairs: xr.Dataset) -> None:
+    figure = preview(pairs)
+    assert len(figure.axes) == 3 * 2 * 3
+    assert len(preview(pairs, galaxies=2).axes) == 2 * 2 * 3
+    assert len(preview(pairs.isel(filter=[0]), galaxies=1).axes) == 2
+
+
+def test_the_input_stands_above_the_target_and_filters_go_across(
+    pairs: xr.Dataset,
+) -> None:
+    boxes = [axes.get_position() for axes in preview(pairs).axes]
+    grid = np.array([[box.x0, box.y0] for box in boxes]).reshape(3, 2, 3, 2)
+    across, up = grid[..., 0], grid[..., 1]
+    assert (np.diff(across, axis=2) > 0).all()
+    assert (up[:, 0] > up[:, 1]).all()
+    assert (up[:-1].min(axis=(1, 2)) > up[1:].max(axis=(1, 2))).all()
+
+
+def test_both_roles_share_one_stretch_up_to_their_brightest_pixel(
+    pairs: xr.Dataset,
+) -> None:
+    shown = images_of(pairs)
+    for galaxy in range(3):
+        for column in range(3):
+            cubes = [
+                pairs[name].values[galaxy, ..., column] for name in ("input", "target")
+            ]
+            pictures = [shown[galaxy][role][column] for role in range(2)]
+            brightest = max(cube.max() for cube in cubes)
+            for cube, picture in zip(cubes, pictures, strict=True):
+                assert picture.get_clim() == (0, 1)
+                assert picture.origin == "lower"
+                # asinh with its knee at 1/500 of the brightest; float32 rounding.
+                expected = np.arcsinh(500 * cube / brightest) / np.arcsinh(500)
+                np.testing.assert_allclose(
+                    picture.get_array(), expected, rtol=1e-5, atol=1e-7
+                )
+            assert max(p.get_array().max() for p in pictures) == pytest.approx(1)
+
+
+def test_limits_redshifts_and_filters_are_printed(pairs: xr.Dataset) -> None:
+    axes = np.array(preview(pairs).axes, object).reshape(3, 2, 3)
+    for galaxy in range(3):
+        one = pairs.isel(galaxy=galaxy)
+        for column in range(3):
+            both = [one[name].values[..., column].max() for name in ("input", "target")]
+            title = axes[galaxy, 0, column].get_title()
+            assert title.endswith(f"0 to {max(both):.3g}")
+            # The names of the filters stand once, at the top.
+            short = str(pairs["filter"].values[column]).split("_")[-1]
+            assert title.startswith(short) == (galaxy == 0)
+        labels = [axes[galaxy, role, 0].get_ylabel() for role in range(2)]
+        assert labels[0] == f"input\nz = {float(one['z_in']):g}"
+        assert labels[1] == f"target\nz = {float(one['z_out']):g}"
+
+
+def test_nothing_printed_runs_out_of_the_picture(pairs: xr.Dataset) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = preview(pairs)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    # Labels find their places as they are drawn.
+    figure.draw_without_rendering()
+    width, height = figure.canvas.get_width_height()
+    for axes in figure.axes:
+        for text in (axes.title, axes.yaxis.label):
+            box = text.get_window_extent(renderer)
+            if text.get_text():
+                assert box.x0 >= 0
+                assert box.y0 >= 0
+                assert box.x1 <= width
+                assert box.y1 <= height
+
+
+def test_only_the_galaxies_that_are_drawn_are_computed(pairs: xr.Dataset) -> None:
+    computed = []
+
+    def watched(block: np.ndarray, block_info: dict | None = None) -> np.ndarray:
+        if block_info:
+            computed.append(block_info[0]["chunk-location"][0])
+        return block
+
+    lazy = pairs.copy()
+    for name in ("input", "target"):
+        chunks = da.from_array(pairs[name].values, chunks=(1, -1, -1, -1))
+        watching = da.map_blocks(watched, chunks, dtype=chunks.dtype, meta=chunks._meta)
+        lazy[name] = (pairs[name].dims, watching)
+    preview(lazy, galaxies=2)
+    assert sorted(computed) == [0, 0, 1, 1]
+    # The dataset that was given stays lazy.
+    assert isinstance(lazy["input"].data, da.Array)
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_images_without_light_are_drawn(pairs: xr.Dataset, value: float) -> None:
+    dark = pairs.isel(galaxy=[0]).copy(deep=True)
+    dark["target"][...] = value
+    axes = np.array(preview(dark).axes, object).reshape(2, 3)
+    assert (
+        axes[0, 0].get_title().endswith(f"{float(dark['input'][0, ..., 0].max()):.3g}")
+    )
+    dark["input"][...] = value
+    axes = np.array(preview(dark).axes, object).reshape(2, 3)
+    assert axes[0, 0].get_title().endswith("0 to 0")
+
+
+@pytest.mark.parametrize("name", ["p.png", "p.pdf", "p.svg"])
+def test_a_picture_is_saved_by_its_ending(
+    pairs: xr.Dataset, tmp_path: Path, name: str
+) -> None:
+    save(preview(pairs, galaxies=1), tmp_path / name)
+    starts = {"p.png": b"\x89PNG", "p.pdf": b"%PDF", "p.svg": b"<?xml"}
+    assert (tmp_path / name).read_bytes().startswith(starts[name])
+
+
+@pytest.mark.parametrize("name", ["p.xyz", "none/p.png", "."])
+def test_what_cannot_be_saved_is_refused(
+    pairs: xr.Dataset, tmp_path: Path, name: str
+) -> None:
+    expected = r"picture: got .*a file for a picture \(.*try preview\.png"
+    with pytest.raises(InputError, match=expected):
+        save(preview(pairs, galaxies=1), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_window_and_no_global_state_is_needed(pairs: xr.Dataset) -> None:
+    def settings() -> dict[str, object]:
+        # The backend is looked for when anybody first asks for one.
+        return {key: mpl.rcParams[key] for key in mpl.rcParams if key != "backend"}
+
+    before = settings()
+    preview(pairs, galaxies=1)
+    assert settings() == before
+    script = "import sys, argdask.plotting as p; p._figure_class(); print(*sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "matplotlib.figure" in ran.stdout.split()
+    assert "matplotlib.pyplot" not in ran.stdout.split()
+
+
+BLOCKED = """
+import sys
+
+sys.modules["matplotlib"] = None
+from argdask.cli import main
+from argdask.plotting import preview
+
+try:
+    preview(None)
+except ImportError as error:
+    print(error)
+main(["preview", "r.yaml", "-o", "p.png", "--galaxies", "1"])
+"""
+
+
+def test_without_matplotlib_the_extra_is_named(tmp_path: Path) -> None:
+    Path("r.yaml").write_text("galaxies: 2\nimage_shape: 8\n")
+    ran = subprocess.run(
+        [sys.executable, "-c", BLOCKED], capture_output=True, text=True, check=False
+    )
+    message = "pictures need matplotlib: pip install 'argdask[plot]'"
+    assert ran.stdout.strip() == message
+    assert ran.stderr.strip() == f"argdask: {message}"
+    assert ran.returncode == 2
