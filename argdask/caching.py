@@ -39,7 +39,7 @@ def cache_folder() -> Path | None:
     given = os.environ.get("ARGDASK_CACHE")
     base = os.environ.get("XDG_CACHE_HOME")
     candidates = [
-        Path(given) if given else None,
+        Path(given).absolute() if given else None,
         Path(base) / "argdask" if base else None,
         Path(os.path.expanduser("~")) / ".cache" / "argdask",  # noqa: PTH111 - Path.home raises without a home
         Path(tempfile.gettempdir()) / f"argdask-{os.getuid()}",

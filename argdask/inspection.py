@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from argdask.schema import IMAGES
+from argdask.schema import VARIABLES
 from argdask.store import zarr_store
 from argdask.store.reading import open_pairs
 
@@ -109,7 +109,8 @@ def inspect(path: str | Path) -> Contents:
     redshift = zarr_store.read_seds_of_store(place)["redshift"].values
     stored = {entry.name for entry in place.iterdir() if entry.is_dir()}
     names = [str(name) for name in pairs.variables if name in stored]
-    names.sort(key=lambda name: name not in IMAGES)
+    order = [*VARIABLES, *names]
+    names.sort(key=order.index)
     return Contents(
         path=str(place),
         state=str(pairs.attrs["state"]),

@@ -16,7 +16,9 @@ __all__ = [
     "Points",
     "by_edges",
     "centres",
+    "exp2",
     "galaxy_of",
+    "log2",
     "nodes",
     "padded",
     "points",
@@ -28,7 +30,6 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 _LOG2_E = 1.0 / math.log(2.0)
 _LOWEST = -1000.0  # the lowest exponent given to exp2
 _LOG2_LN2 = math.log2(math.log(2.0))
-
 # 2**f = sum of (f ln 2)**k / k! for |f| <= 1/2; the first term left out is 2e-10.
 _E = tuple(math.log(2.0) ** k / math.factorial(k) for k in range(9))
 # log2((1 + z) / (1 - z)) = 2 / ln 2 sum of z**(2k+1) / (2k+1) for |z| < 0.172; the

@@ -307,7 +307,7 @@ def sersic(
         'pixel': the integral over each pixel; 'centre': the light at its centre, per
         pixel area.
     dtype
-        float32 or float64; all is computed in float64.
+        Either float32 or float64; all is computed in float64.
     out
         (galaxy, y, x), C-contiguous: filled and returned, whatever ``dtype`` says.
 

@@ -8,7 +8,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -199,9 +199,15 @@ def _compare(
             f"{stored.galaxies} as in {place}",
             "choose another path, or the same number to go on with this store",
         )
+    # The recipe alone first: what the store's own grid lacks is no fault of a filter.
+    _refuse_differences(place, stored, replace(stored, recipe=recipe))
     same_scale = recipe.scale == stored.recipe.scale
     scale = stored.scale if same_scale else None
     asked = plan_of(Simulation(recipe, own if seds is None else seds, scale))
+    _refuse_differences(place, stored, asked)
+
+
+def _refuse_differences(place: Path, stored: Plan, asked: Plan) -> None:
     if differences := stored.differences(asked):
         told = ", ".join(
             f"{key} ({have} there, {want} asked for)"

@@ -173,7 +173,8 @@ def template_parameters(
     """
     found = {}
     taken = {*VARIABLES, *IMAGE_DIMS}
-    for name, coordinate in seds.coords.items():
+    # In one order, whatever order a folder is listed in.
+    for name, coordinate in sorted(seds.coords.items(), key=lambda item: str(item[0])):
         if coordinate.dims == ("template",) and str(name) not in taken:
             values = coordinate.values
             if values.dtype.kind in "OU":
