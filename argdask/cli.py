@@ -148,27 +148,42 @@ def verify(store: str, sample: int, as_json: bool) -> None:
 
 
 @cli.command(
-    epilog=_examples("argdask recipe\nargdask recipe train.yaml --set galaxies=100000")
+    epilog=_examples(
+        "argdask recipe\n"
+        "argdask recipe train.yaml --set galaxies=100000\n"
+        "argdask recipe recipe.schema.json --schema"
+    )
 )
-@click.argument("out", required=False, metavar="[OUT.yaml]")
+@click.argument("out", required=False, metavar="[OUT]")
 @_recipe_file
 @_settings
-def recipe(out: str | None, recipe_file: str | None, settings: tuple[str, ...]) -> None:
-    """Print every choice with its default and meaning, or write them to OUT.yaml."""
-    text = _chosen_recipe(None, recipe_file, settings).to_yaml()
+@click.option(
+    "--schema",
+    is_flag=True,
+    help="Print the JSON schema instead, by which editors complete and check recipes.",
+)
+def recipe(
+    out: str | None, recipe_file: str | None, settings: tuple[str, ...], schema: bool
+) -> None:
+    """Print every choice with its default and meaning, or write them to OUT."""
+    if schema and (recipe_file or settings):
+        raise InputError(
+            "--schema",
+            "with choices",
+            "--schema alone",
+            "it is the same for any recipe",
+        )
+    if schema:
+        text = json.dumps(ad.Recipe.json_schema(), indent=2) + "\n"
+        use = f"begin recipes with: # yaml-language-server: $schema={out}"
+    else:
+        text = _chosen_recipe(None, recipe_file, settings).to_yaml()
+        use = f"edit it, then: argdask generate pairs.zarr --recipe {out}"
     if out is None:
         click.echo(text, nl=False)
         return
-    try:
-        with Path(out).open("x", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise InputError(
-            "OUT.yaml", out, f"a new file ({error.strerror})", "choose another name"
-        ) from None
-    click.echo(
-        f"wrote {out}; edit it, then: argdask generate pairs.zarr --recipe {out}"
-    )
+    _write_new(out, text)
+    click.echo(f"wrote {out}; {use}")
 
 
 @cli.command(
@@ -235,6 +250,16 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def _fail(message: str, code: int) -> NoReturn:
     click.echo(f"argdask: {' '.join(message.split())}", err=True)
     sys.exit(code)
+
+
+def _write_new(out: str, text: str) -> None:
+    try:
+        with Path(out).open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputError(
+            "OUT", out, f"a new file ({error.strerror})", "choose another name"
+        ) from None
 
 
 def _stored_recipe(out: Path) -> ad.Recipe | None:
