@@ -226,6 +226,27 @@ def preview(
     click.echo(f"wrote {picture}")
 
 
+@cli.command(epilog=_examples("argdask export pairs.zarr arrays"))
+@click.argument("store", metavar="STORE")
+@click.argument("folder", metavar="DIR")
+@click.option(
+    "--format",
+    "layout",
+    default="npy",
+    show_default=True,
+    metavar="FORMAT",
+    help="npy: NumPy arrays, and the truth as a table with units (ECSV).",
+)
+def export(store: str, folder: str, layout: str) -> None:
+    """Copy a store to plain files in DIR, or go on with a copy that was begun."""
+    with _progress() as show:
+        made = ad.export(store, folder, layout=layout, progress=show)
+    state = f"wrote {', '.join(made.made)}" if made.made else "it was complete"
+    click.echo(
+        f"{made.galaxies} pairs in {made.folder} ({made.size / 1e6:.1f} MB; {state})."
+    )
+
+
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code.
 
