@@ -206,7 +206,7 @@ def _contents(
             write = partial(_write_array, array=array, rows=plan.block)
         contents.append(_File(file, len(_header(array)) + array.nbytes, write))
     size = truth_table.longest_size(pairs)
-    write_truth = partial(truth_table.write_truth, pairs=pairs, rows=plan.block)
+    write_truth = partial(truth_table.write_truth, pairs=pairs)
     return [*contents, _File(_TRUTH, size, write_truth)]
 
 

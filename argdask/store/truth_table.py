@@ -18,7 +18,9 @@ from argdask.store.files import WholeFile
 
 __all__ = ["longest_size", "write_truth"]
 
-# Rows that are text at the same time.
+# Rows that are read, and that are text, at the same time. Chunks on disk hold up to
+# 2^20: to decompress one several times costs less than to hold all columns of it.
+_ROWS_READ = 2**16
 _ROWS = 4096
 
 # Digits, point, sign, exponent and comma of a number, rounded up [bytes].
@@ -37,7 +39,7 @@ class _TruthColumn:
     """Number of the filter, or none."""
 
 
-def write_truth(file: WholeFile, pairs: xr.Dataset, rows: int) -> None:
+def write_truth(file: WholeFile, pairs: xr.Dataset) -> None:
     """Write all that is known of each galaxy, one line for one galaxy.
 
     Parameters
@@ -46,8 +48,6 @@ def write_truth(file: WholeFile, pairs: xr.Dataset, rows: int) -> None:
         What to write to.
     pairs
         Training pairs; no image is looked at.
-    rows
-        How many galaxies to read at once, a multiple of those in a chunk on disk.
 
     Notes
     -----
@@ -59,8 +59,8 @@ def write_truth(file: WholeFile, pairs: xr.Dataset, rows: int) -> None:
     file.write(_header(pairs, columns).encode())
     galaxies = pairs.sizes["galaxy"]
     names = dict.fromkeys(column.variable for column in columns)
-    for start in range(0, galaxies, rows):
-        stop = min(start + rows, galaxies)
+    for start in range(0, galaxies, _ROWS_READ):
+        stop = min(start + _ROWS_READ, galaxies)
         values = {n: pairs[n].variable[start:stop].values for n in names}
         for first in range(0, stop - start, _ROWS):
             few = slice(first, first + _ROWS)
