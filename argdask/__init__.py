@@ -2,7 +2,8 @@
 
 One pure function makes every galaxy, ``simulate(recipe, seds, galaxies)``. ``build``
 gives the same as lazy dask arrays, ``write`` as a store on disk, from any number of
-workers; ``open_pairs`` reads it lazily and ``verify`` checks it.
+workers; ``open_pairs`` reads it lazily, ``verify`` checks it and ``export`` copies it
+to plain NumPy files.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from argdask.recipe import Recipe
     from argdask.run import write
     from argdask.sed_sources import default_seds, read_seds
+    from argdask.store.export import export
     from argdask.store.reading import open_pairs
     from argdask.verification import verify
 
@@ -28,6 +30,7 @@ _HOMES = {
     "Recipe": "argdask.recipe",
     "build": "argdask.pairs",
     "default_seds": "argdask.sed_sources",
+    "export": "argdask.store.export",
     "open_pairs": "argdask.store.reading",
     "preview": "argdask.plotting",
     "read_seds": "argdask.sed_sources",
@@ -42,6 +45,7 @@ __all__ = [
     "Recipe",
     "build",
     "default_seds",
+    "export",
     "open_pairs",
     "preview",
     "read_seds",

@@ -148,27 +148,42 @@ def verify(store: str, sample: int, as_json: bool) -> None:
 
 
 @cli.command(
-    epilog=_examples("argdask recipe\nargdask recipe train.yaml --set galaxies=100000")
+    epilog=_examples(
+        "argdask recipe\n"
+        "argdask recipe train.yaml --set galaxies=100000\n"
+        "argdask recipe recipe.schema.json --schema"
+    )
 )
-@click.argument("out", required=False, metavar="[OUT.yaml]")
+@click.argument("out", required=False, metavar="[OUT]")
 @_recipe_file
 @_settings
-def recipe(out: str | None, recipe_file: str | None, settings: tuple[str, ...]) -> None:
-    """Print every choice with its default and meaning, or write them to OUT.yaml."""
-    text = _chosen_recipe(None, recipe_file, settings).to_yaml()
+@click.option(
+    "--schema",
+    is_flag=True,
+    help="Print the JSON schema instead, by which editors complete and check recipes.",
+)
+def recipe(
+    out: str | None, recipe_file: str | None, settings: tuple[str, ...], schema: bool
+) -> None:
+    """Print every choice with its default and meaning, or write them to OUT."""
+    if schema and (recipe_file or settings):
+        raise InputError(
+            "--schema",
+            "with choices",
+            "--schema alone",
+            "it is the same for any recipe",
+        )
+    if schema:
+        text = json.dumps(ad.Recipe.json_schema(), indent=2) + "\n"
+        use = f"begin recipes with: # yaml-language-server: $schema={out}"
+    else:
+        text = _chosen_recipe(None, recipe_file, settings).to_yaml()
+        use = f"edit it, then: argdask generate pairs.zarr --recipe {out}"
     if out is None:
         click.echo(text, nl=False)
         return
-    try:
-        with Path(out).open("x", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise InputError(
-            "OUT.yaml", out, f"a new file ({error.strerror})", "choose another name"
-        ) from None
-    click.echo(
-        f"wrote {out}; edit it, then: argdask generate pairs.zarr --recipe {out}"
-    )
+    _write_new(out, text)
+    click.echo(f"wrote {out}; {use}")
 
 
 @cli.command(
@@ -211,6 +226,27 @@ def preview(
     click.echo(f"wrote {picture}")
 
 
+@cli.command(epilog=_examples("argdask export pairs.zarr arrays"))
+@click.argument("store", metavar="STORE")
+@click.argument("folder", metavar="DIR")
+@click.option(
+    "--format",
+    "layout",
+    default="npy",
+    show_default=True,
+    metavar="FORMAT",
+    help="npy: NumPy arrays, and the truth as a table with units (ECSV).",
+)
+def export(store: str, folder: str, layout: str) -> None:
+    """Copy a store to plain files in DIR, or go on with a copy that was begun."""
+    with _progress() as show:
+        made = ad.export(store, folder, layout=layout, progress=show)
+    state = f"wrote {', '.join(made.made)}" if made.made else "it was complete"
+    click.echo(
+        f"{made.galaxies} pairs in {made.folder} ({made.size / 1e6:.1f} MB; {state})."
+    )
+
+
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code.
 
@@ -235,6 +271,16 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def _fail(message: str, code: int) -> NoReturn:
     click.echo(f"argdask: {' '.join(message.split())}", err=True)
     sys.exit(code)
+
+
+def _write_new(out: str, text: str) -> None:
+    try:
+        with Path(out).open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputError(
+            "OUT", out, f"a new file ({error.strerror})", "choose another name"
+        ) from None
 
 
 def _stored_recipe(out: Path) -> ad.Recipe | None:

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from argdask.choices import Choices, commented_yaml, input_error, wrong_choice
 from argdask.errors import InputError
+from argdask.recipe_schema import schema_of
 from argdask.sampling import (
     Constant,
     Distribution,
@@ -171,6 +172,9 @@ class Layout(Choices):
         return self
 
 
+_Pixels = Annotated[int, Field(ge=1)]
+
+
 def _read_shape(data: Any) -> Any:
     return (data, data) if isinstance(data, int) else data
 
@@ -189,8 +193,10 @@ class Recipe(Choices):
     seed: int = Field(default=4251, ge=0, lt=2**64)
     """What all random numbers follow from, together with the galaxy's id."""
     image_shape: Annotated[
-        tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]],
-        BeforeValidator(_read_shape),
+        tuple[_Pixels, _Pixels],
+        BeforeValidator(
+            _read_shape, json_schema_input_type=_Pixels | tuple[_Pixels, _Pixels]
+        ),
     ] = (60, 60)
     """Rows and columns of an image: (y, x) or one number [pixel]."""
     pixel_scale: float = Field(default=0.06, gt=0)
@@ -282,6 +288,18 @@ class Recipe(Choices):
             Text that `from_yaml` reads back to an equal recipe.
         """
         return "\n".join(commented_yaml(self)) + "\n"
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """Describe a recipe for editors, which then complete and check its YAML.
+
+        Returns
+        -------
+        dict
+            A JSON schema (draft 2020-12). What it refuses is no recipe; what concerns
+            several keys at once is checked by the recipe only.
+        """
+        return schema_of(cls, "argdask recipe")
 
     def identity(self) -> dict[str, Any]:
         """Return what the pixels of a galaxy follow from, ready for JSON.
