@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from argdask.cosmologies import DEFAULT_COSMOLOGY, checked_cosmology
 from argdask.errors import InputError, nearest
 
 __all__ = [
@@ -26,14 +27,6 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 DIMS = ("redshift", "filter", "template")
-
-# Name in astropy.cosmology, and the parameters that it cannot do without.
-_COSMOLOGIES = {
-    "FlatLambdaCDM": {"H0", "Om0"},
-    "LambdaCDM": {"H0", "Om0", "Ode0"},
-    "wCDM": {"H0", "Om0", "Ode0", "w0"},
-}
-DEFAULT_COSMOLOGY = {"name": "FlatLambdaCDM", "H0": 70.0, "Om0": 0.3}
 
 # Unit and meaning of the coordinates that argdask itself knows.
 _LABELS = {
@@ -240,21 +233,11 @@ def cosmology(seds: xr.DataArray) -> Any:
     return getattr(astropy.cosmology, str(parameters.pop("name")))(**parameters)
 
 
-def _cosmology_parameters(seds: xr.DataArray) -> dict[str, str | float]:
+def _cosmology_parameters(seds: xr.DataArray) -> dict[str, Any]:
     given = seds.attrs.get("cosmology", json.dumps(DEFAULT_COSMOLOGY))
-    try:
-        parameters = dict(json.loads(given))
-        needed = _COSMOLOGIES[parameters.pop("name")]
-        numbers = {name: float(parameters[name]) for name in sorted(parameters)}
-        if set(numbers) != needed or not np.isfinite(list(numbers.values())).all():
-            raise ValueError(given)
-    except (TypeError, ValueError, KeyError) as error:
-        expected = "JSON with the name and parameters of a cosmology: " + ", ".join(
-            f"{name} ({', '.join(sorted(of))})" for name, of in _COSMOLOGIES.items()
-        )
-        cure = f"write for instance {json.dumps(DEFAULT_COSMOLOGY)}"
-        raise InputError("seds.cosmology", given, expected, cure) from error
-    return {"name": json.loads(given)["name"], **numbers}
+    if not isinstance(given, str):
+        given = repr(given)  # an attribute is text, so that every store can hold it
+    return checked_cosmology(given, field="seds.cosmology")
 
 
 def age_of_universe(seds: xr.DataArray, redshift: ArrayLike) -> Floats:
