@@ -65,13 +65,19 @@ def wrong_choice(
     return PydanticCustomError("wrong_choice", "expected {expected}", context)
 
 
-def input_error(errors: list[ErrorDetails]) -> InputError:
+def input_error(
+    errors: list[ErrorDetails], *, kind: str = "recipe", command: str = "argdask recipe"
+) -> InputError:
     """Turn pydantic's account of wrong values into one line about one of them.
 
     Parameters
     ----------
     errors
         What was wrong.
+    kind
+        What the choices are of.
+    command
+        The command that shows every choice.
 
     Returns
     -------
@@ -83,11 +89,13 @@ def input_error(errors: list[ErrorDetails]) -> InputError:
     details = next((one for one in errors if one["type"] not in shapes), errors[0])
     field = ".".join(_keys(details["loc"]))
     context = details.get("ctx", {})
-    see = "see `argdask recipe` for every choice"
+    see = f"see `{command}` for every choice"
     if details["type"] == "unknown_key":
         field = ".".join(filter(None, [field, context["key"]]))
         cure = f"nearest: {context['near']}"
-        return InputError(field, "an unknown key", "a key of the recipe", cure)
+        return InputError(field, "an unknown key", f"a key of the {kind}", cure)
+    if details["type"] == "missing":
+        return InputError(field, "nothing", "a value", see)
     if details["type"] == "wrong_choice":
         field = ".".join(filter(None, [field, context["field"]]))
         return InputError(field, context["value"], context["expected"], context["cure"])
@@ -98,7 +106,7 @@ def input_error(errors: list[ErrorDetails]) -> InputError:
         expected = laws if field.count(".") else "keys with values"
         return InputError(field, details["input"], expected, see)
     expected = details["msg"].removeprefix("Input should be ").partition(", unable")[0]
-    return InputError(field or "recipe", details["input"], expected, see)
+    return InputError(field or kind, details["input"], expected, see)
 
 
 def _keys(location: tuple[int | str, ...]) -> Iterator[str]:
@@ -152,6 +160,11 @@ def _flow(value: Any) -> str:
         if value.get("distribution") == "constant":
             value = value["value"]
     if isinstance(value, tuple):
-        value = list(value)
+        value = [
+            json.loads(one.model_dump_json(exclude_defaults=True))
+            if isinstance(one, Choices)
+            else one
+            for one in value
+        ]
     text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000)
     return text.removesuffix("...\n").strip()
