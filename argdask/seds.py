@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from argdask.cosmologies import DEFAULT_COSMOLOGY, checked_cosmology
 from argdask.errors import InputError, nearest
+from argdask.interpolation import flux_at
 
 __all__ = [
     "DEFAULT_COSMOLOGY",
@@ -21,6 +22,7 @@ __all__ = [
     "check_seds",
     "content_hash",
     "cosmology",
+    "interpolate_redshift",
     "select_filters",
 ]
 
@@ -205,6 +207,56 @@ def select_filters(seds: xr.DataArray, names: Iterable[str]) -> xr.DataArray:
     allowed = seds["valid"] | ~usable
     chosen = seds.isel(filter=[known.index(name) for name in wanted])
     return check_seds(chosen.assign_coords(valid=allowed))
+
+
+def interpolate_redshift(seds: xr.DataArray, redshift: ArrayLike) -> xr.DataArray:
+    """Return the grid at other redshifts within its range.
+
+    Parameters
+    ----------
+    seds
+        An SED grid.
+    redshift
+        Redshifts, one or a list, in any order.
+
+    Returns
+    -------
+    DataArray
+        The grid at these redshifts, ascending, dims (redshift, filter, template): its
+        own fluxes on its own redshifts; elsewhere linear in ln(flux) against
+        ln(redshift), linear in flux where an end is 0, and NaN and not valid where an
+        end is not valid.
+
+    Raises
+    ------
+    InputError
+        A redshift is beyond the grid or comes twice, or the grid is no grid.
+    """
+    seds = check_seds(seds)
+    known = seds["redshift"].values
+    wanted = np.sort(np.round(np.atleast_1d(np.asarray(redshift, float)), 9))
+    if not (wanted.ndim == 1 and wanted.size and np.all(np.diff(wanted) > 0)):
+        raise InputError("redshift", redshift, "one or more, each once", "correct it")
+    if not known[0] <= wanted[0] <= wanted[-1] <= known[-1]:
+        expected = f"redshifts from {known[0]:g} to {known[-1]:g}, as the grid has them"
+        cure = "leave out those beyond, or make a larger grid"
+        raise InputError("redshift", wanted.tolist(), expected, cure)
+    valid = seds["valid"].values
+    own = seds.transpose("redshift", "template", "filter").values
+    clear = np.where(valid[:, :, None], own, np.nan)
+    count = seds.sizes["template"]
+    every = np.tile(np.arange(count), wanted.size)
+    flux = flux_at(clear, known, np.repeat(wanted, count), every)
+    flux = flux.reshape(wanted.size, count, -1)
+    _, here, there = np.intersect1d(wanted, known, return_indices=True)
+    flux[here] = own[there]  # with what is not valid as it was
+    finite = np.array(np.isfinite(flux).all(axis=2))
+    finite[here] = valid[there]
+    like = seds.isel(redshift=np.zeros(wanted.size, int)).assign_coords(
+        redshift=("redshift", wanted, seds["redshift"].attrs),
+        valid=(("redshift", "template"), finite, seds["valid"].attrs),
+    )
+    return like.copy(data=flux.transpose(0, 2, 1))
 
 
 def cosmology(seds: xr.DataArray) -> Any:
