@@ -158,16 +158,17 @@ def _draw_spectra(
     distance = cosmology(seds).luminosity_distance(redshift).to_value("Mpc")
     dimming = 5 * np.log10(1e5 * distance) - 2.5 * np.log10(1 + redshift)
     for band, wavelength in enumerate(seds["wavelength"].values):
-        rest = wavelength / (1 + redshift)
+        rest = wavelength / (1 + redshift) / 1e4
         for template, colour in enumerate(colours):
             absolute = magnitude[:, band, template] - dimming
             axis.plot(rest, absolute, color=colour, lw=0.8, alpha=0.8)
     name = "absolute AB magnitude of one solar mass"
     axis.set(
         xscale="log",
-        xlabel="rest-frame wavelength [Angstrom]",
+        xlabel="rest-frame wavelength [um]",
         ylabel=name if seds.attrs["per_solar_mass"] else "absolute AB magnitude",
     )
+    _label_ticks(axis)
     axis.yaxis.set_inverted(True)
     axis.set_title("templates, as the filters see them", fontsize=9)
 
@@ -177,17 +178,28 @@ def _draw_filters(axis: Axes, seds: xr.DataArray) -> None:
     for name, at in zip(names, seds["wavelength"].values, strict=True):
         if name in filter_names():
             wavelength, transmission = filter_curve(name)
+            wavelength = wavelength / 1e4
             relative = transmission / transmission.max()
             (line,) = axis.plot(wavelength, relative, lw=1)
             axis.fill_between(wavelength, relative, color=line.get_color(), alpha=0.15)
         else:
-            line = axis.axvline(at, ymax=1 / 1.6, lw=1, ls=":")
-        text = axis.text(at, 1.03, name, color=line.get_color(), fontsize=6)
+            line = axis.axvline(at / 1e4, ymax=1 / 1.6, lw=1, ls=":")
+        text = axis.text(at / 1e4, 1.03, name, color=line.get_color(), fontsize=6)
         text.set(rotation=90, ha="center", va="bottom")
-    axis.set(xscale="log", ylim=(0, 1.6), xlabel="wavelength [Angstrom]")
+    axis.set(xscale="log", ylim=(0, 1.6), xlabel="wavelength [um]")
+    _label_ticks(axis)
     axis.set_yticks(np.linspace(0, 1, 6))
     axis.set_ylabel("transmission / its peak")
     axis.set_title("filters", fontsize=9)
+
+
+def _label_ticks(axis: Axes) -> None:
+    """Label 1, 2 and 5 on a logarithmic axis as plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
 
 
 def save(figure: Figure, path: str | Path) -> None:

@@ -166,7 +166,9 @@ def _plain(attrs: Mapping[Any, Any]) -> dict[str, str | int | float]:
 def _tidy(variable: xr.Variable) -> xr.Variable:
     """Return a copy of a coordinate, with fixed-width text and plain attributes."""
     text = variable.dtype.kind in "OT"
-    values = np.array(variable.values, dtype=str if text else variable.dtype)
+    # by way of a list, since numpy's own variable-length text knows no other way
+    given = variable.values.tolist() if text else variable.values
+    values = np.array(given, dtype=str if text else variable.dtype)
     return xr.Variable(variable.dims, values, _plain(variable.attrs))
 
 
