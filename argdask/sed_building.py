@@ -216,7 +216,8 @@ def _rest_wavelengths(
     fine = np.exp(np.arange(start, np.log(reddest), LOG_STEP))
     nodes = [one.wavelength for one in spectra]
     together = np.unique(np.concatenate([fine, *nodes]))
-    return np.asarray(together[(together >= bluest) & (together <= reddest)])
+    seen = together[(together >= bluest) & (together <= reddest)]
+    return np.asarray(seen if seen.size else together)  # all, where nothing is seen
 
 
 def _luminosities(

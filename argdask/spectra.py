@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,7 +178,7 @@ def read_spectrum(path: str | Path, units: Units) -> Spectrum:
     path
         Two columns of text, or a FITS file with a table, by its name.
     units
-        The units; a FITS header's own come first.
+        The units; where left out, those of a FITS header.
 
     Returns
     -------
@@ -268,8 +270,12 @@ def _flux_kind(path: str | Path, unit: str | None) -> tuple[bool, float, bool]:
 def _parsed(path: str | Path, field: str, unit: str, expected: str) -> Any:
     from astropy import units  # noqa: PLC0415 - slow
 
+    spelt = re.sub(r"\b(angstroms?|ang)\b", "Angstrom", unit, flags=re.IGNORECASE)
     try:
-        return units.Unit(unit)
+        with warnings.catch_warnings():
+            # of several slashes, which nearly every header has
+            warnings.simplefilter("ignore", units.UnitsWarning)
+            return units.Unit(spelt)
     except (ValueError, TypeError):
         wrong = f"{unit} for {path}"
         cure = "write it as astropy does"
@@ -302,8 +308,8 @@ def _read_fits(path: str | Path, units: Units) -> tuple[Floats, Floats, Units]:
                     for name in (wave, flux)
                 ]
                 stated = Units(
-                    columns[wave].unit or units.wavelength_unit,
-                    columns[flux].unit or units.flux_unit,
+                    units.wavelength_unit or columns[wave].unit,
+                    units.flux_unit or columns[flux].unit,
                 )
                 return *_whole(path, *values), stated
     except InputError:
