@@ -130,7 +130,7 @@ def _check_structure(seds: xr.DataArray) -> None:
 def _check_values(seds: xr.DataArray, redshift: Floats, flux: Floats) -> None:
     """Check the values of a grid in canonical order."""
     if not np.all((redshift > 0) & np.isfinite(redshift)):
-        wrong = redshift[~((redshift > 0) & np.isfinite(redshift))][0]
+        wrong = float(redshift[~((redshift > 0) & np.isfinite(redshift))][0])
         raise InputError("seds.redshift", wrong, "redshifts above 0", "drop this one")
     names = seds["filter"].values.tolist()
     for field, values in {"redshift": redshift.tolist(), "filter": names}.items():
