@@ -37,7 +37,7 @@ _LABELS = {
     "wavelength": ("Angstrom", "wavelength of the filter"),
     "valid": ("1", "finite in every filter and not zero in all of them"),
     "template_name": ("1", "name of the template"),
-    "type": ("1", "spectral type, from 0 (El) to 5 (SB2)"),
+    "type": ("1", "place in the sequence of templates, between two if mixed"),
     "e_bv": ("mag", "colour excess E(B-V) of the dust"),
     "metallicity": ("solar", "metallicity of the stars"),
     "age": ("yr", "time since star formation began"),
@@ -130,8 +130,8 @@ def _check_structure(seds: xr.DataArray) -> None:
 def _check_values(seds: xr.DataArray, redshift: Floats, flux: Floats) -> None:
     """Check the values of a grid in canonical order."""
     if not np.all((redshift > 0) & np.isfinite(redshift)):
-        wrong = float(redshift[~((redshift > 0) & np.isfinite(redshift))][0])
-        raise InputError("seds.redshift", wrong, "redshifts above 0", "drop this one")
+        bad = float(redshift[~((redshift > 0) & np.isfinite(redshift))][0])
+        raise InputError("seds.redshift", bad, "redshifts above 0", "drop this one")
     names = seds["filter"].values.tolist()
     for field, values in {"redshift": redshift.tolist(), "filter": names}.items():
         twice = [value for value in values if values.count(value) > 1]

@@ -166,7 +166,7 @@ def test_what_is_masked_is_counted(seds: xr.DataArray) -> None:
 
 
 def test_a_picture_shows_any_grid(seds: xr.DataArray) -> None:
-    some = seds.isel(template=slice(0, 20))
+    some = seds.isel(template=slice(0, 20)).copy(deep=True)
     some[0, :, :] = np.nan
     some[:, 8, 3:9] = 0.0
     some = some.drop_vars(["valid", "template_name"])
