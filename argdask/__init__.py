@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from argdask.errors import IncompleteError, InputError
+    from argdask.filter_curves import search_filters
     from argdask.pairs import build, simulate
-    from argdask.plotting import preview
+    from argdask.plotting import plot_seds, preview
     from argdask.recipe import Recipe
     from argdask.run import write
-    from argdask.sed_sources import default_seds, read_seds
+    from argdask.sed_building import build_seds
+    from argdask.sed_choices import SedGrid
+    from argdask.sed_files import read_seds, write_seds
+    from argdask.sed_sources import default_seds
+    from argdask.seds import interpolate_redshift
     from argdask.store.export import export
     from argdask.store.reading import open_pairs
     from argdask.verification import verify
@@ -28,30 +33,42 @@ _HOMES = {
     "IncompleteError": "argdask.errors",
     "InputError": "argdask.errors",
     "Recipe": "argdask.recipe",
+    "SedGrid": "argdask.sed_choices",
     "build": "argdask.pairs",
+    "build_seds": "argdask.sed_building",
     "default_seds": "argdask.sed_sources",
     "export": "argdask.store.export",
+    "interpolate_redshift": "argdask.seds",
     "open_pairs": "argdask.store.reading",
+    "plot_seds": "argdask.plotting",
     "preview": "argdask.plotting",
-    "read_seds": "argdask.sed_sources",
+    "read_seds": "argdask.sed_files",
+    "search_filters": "argdask.filter_curves",
     "simulate": "argdask.pairs",
     "verify": "argdask.verification",
     "write": "argdask.run",
+    "write_seds": "argdask.sed_files",
 }
 
 __all__ = [
     "IncompleteError",
     "InputError",
     "Recipe",
+    "SedGrid",
     "build",
+    "build_seds",
     "default_seds",
     "export",
+    "interpolate_redshift",
     "open_pairs",
+    "plot_seds",
     "preview",
     "read_seds",
+    "search_filters",
     "simulate",
     "verify",
     "write",
+    "write_seds",
 ]
 
 

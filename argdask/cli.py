@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 import argdask as ad
+from argdask.cli_seds import seds
 from argdask.errors import IncompleteError, InputError
 
 __all__ = ["main"]
@@ -35,7 +36,7 @@ _seds = click.option(
     "--seds",
     "seds_file",
     metavar="FILE",
-    help="SED grid that smpy made (HDF5); the built-in grid if left out.",
+    help="SED grid: netCDF, Zarr, .npz, or what smpy wrote; else the built-in one.",
 )
 _filter_names = click.option(
     "--filter-names",
@@ -247,6 +248,9 @@ def export(store: str, folder: str, layout: str) -> None:
     )
 
 
+cli.add_command(seds)
+
+
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code.
 
@@ -260,6 +264,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         _fail(error.format_message(), BAD_INPUT)
     except InputError as error:
+        _fail(str(error), BAD_INPUT)
+    except ImportError as error:  # an extra that is not installed
         _fail(str(error), BAD_INPUT)
     except IncompleteError as error:
         _fail(str(error), INCOMPLETE)

@@ -220,7 +220,7 @@ class Recipe(Choices):
     """How bright the galaxies are."""
     scale: Scale | Annotated[float, Field(gt=0)] | None = Scale()
     """One number for the whole set and both cubes; a number, or null for 1."""
-    cosmology: dict[str, float | str] | None = None
+    cosmology: dict[str, float | str | list[float]] | None = None
     """What the SED grid must have been made with; left out: whatever it was."""
     layout: Layout = Layout()
     """How the store is laid out."""
