@@ -73,7 +73,7 @@ class ImageSource(Protocol):
         """
 
 
-def find_images(path: Path, variable: str | None) -> ImageSource:
+def find_images(path: Path, variable: str | None, check: bool) -> ImageSource:
     """Find out what holds images and how to read them.
 
     Parameters
@@ -83,6 +83,8 @@ def find_images(path: Path, variable: str | None) -> ImageSource:
     variable
         Name of the variable in a Zarr group or a netCDF file; left out: the only one
         with three dimensions.
+    check
+        Whether to look at every cut-out of a folder, or only at the first.
 
     Returns
     -------
@@ -99,7 +101,7 @@ def find_images(path: Path, variable: str | None) -> ImageSource:
         if any((path / name).exists() for name in _ZARR_FILES):
             return _open_zarr(path, variable)
         _refuse_variable(path, variable)
-        return _open_folder(path)
+        return _open_folder(path, check)
     if not path.is_file():
         raise InputError("images", f"{path} (no such file)", _KINDS, "check the path")
     with path.open("rb") as file:
@@ -302,7 +304,11 @@ class _Folder:
     path: Path
     names: tuple[str, ...]
     shape: tuple[int, int, int]
-    dtype: np.dtype[Any]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        # The same whatever the other files hold, so that they need not be looked at.
+        return np.dtype(np.float64)
 
     @property
     def label(self) -> str:
@@ -323,34 +329,34 @@ class _Folder:
             astropy.io.fits.open(path, memmap=False) as file,
         ):
             image, masking = _extensions(file)
-            if image is None or image.shape != values.shape:
-                cure = "it was changed after it was opened: open the images again"
+            shapes = {one.shape for one in (image, masking) if one is not None}
+            if image is None or shapes != {values.shape}:
+                cure = "cut all images and masks to one size"
                 expected = f"an image of shape {values.shape}"
                 raise InputError("images", str(path), expected, cure)
             values[...] = image.data
             mask[...] = False if masking is None else masking.data != 0
 
 
-def _open_folder(path: Path) -> _Folder:
+def _open_folder(path: Path, check: bool) -> _Folder:
     files = (file.name for file in path.iterdir() if not file.name.startswith("."))
     names = sorted(name for name in files if name.lower().endswith(_FITS_SUFFIXES))
     if not names:
         expected = f"a folder with files {', '.join(_FITS_SUFFIXES[:2])}, or a Zarr"
         raise InputError("images", f"{path} (no FITS files)", expected, "check it")
-    headers = (_header(path / name) for name in names)
-    shape, dtype = next(headers)
-    for name, (other, other_dtype) in zip(names[1:], headers, strict=True):
+    shape = _shape(path / names[0])
+    for name in names[1:] if check else ():
+        other = _shape(path / name)
         if other != shape:
             found = f"{name} of shape {other}"
             expected = f"shape {shape}, which {names[0]} has"
             cure = "cut all images to one size"
             raise InputError("images", found, expected, cure)
-        dtype = np.promote_types(dtype, other_dtype)
-    return _Folder(path, tuple(names), (len(names), *shape), dtype)
+    return _Folder(path, tuple(names), (len(names), *shape))
 
 
-def _header(path: Path) -> tuple[tuple[int, int], np.dtype[Any]]:
-    """Return the shape of a cut-out and the float that holds it."""
+def _shape(path: Path) -> tuple[int, int]:
+    """Return the shape of a cut-out, from its headers."""
     # It takes half a second to import, which other images can do without.
     import astropy.io.fits  # noqa: PLC0415
     from astropy.utils.exceptions import AstropyUserWarning  # noqa: PLC0415
@@ -376,11 +382,8 @@ def _header(path: Path) -> tuple[tuple[int, int], np.dtype[Any]]:
                 found = f"{path.name}[{masking.name}] of shape {masking.shape}"
                 cure = "cut mask and image alike"
                 raise InputError("images", found, f"shape {image.shape}", cure)
-            bits, header = image.header["BITPIX"], image.header
-            exact = bits in (8, 16) and header.get("BSCALE", 1) == 1
-            single = exact or bits == -32
             height, width = image.shape
-            return (height, width), np.dtype(np.float32 if single else np.float64)
+            return height, width
 
 
 def _extensions(file: Any) -> tuple[Any, Any]:

@@ -187,15 +187,34 @@ def test_any_rows_have_the_same_bits_in_any_batch(stack: ImageStack) -> None:
     assert stack.read([])[0].shape == (0, HEIGHT, WIDTH)
 
 
-def test_a_stack_goes_to_other_processes_and_folders(
-    stack: ImageStack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_stacks_go_to_other_processes_and_folders(
+    tmp_path: Path, pixels: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = pickle.loads(pickle.dumps(stack))
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    assert there.read([5, 2])[0].tobytes() == stack.read([5, 2])[0].tobytes()
-    assert there.names == stack.names
-    assert len(pickle.dumps(stack)) < 10_000
+    stacks = []
+    for write in FORMATS:
+        folder = tmp_path / write.__name__
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        stacks.append(open_images(write(Path(), pixels)))
+    sent = pickle.dumps(stacks)
+    assert len(sent) < 2_000 * len(stacks)
+    code = """
+import pickle, sys
+stacks = pickle.load(sys.stdin.buffer)
+sys.stdout.buffer.write(pickle.dumps([(one.names, one.read([5, 2])) for one in stacks]))
+"""
+    there = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        input=sent,
+        check=True,
+        capture_output=True,
+        cwd=tmp_path,
+    )
+    for stack, (names, (values, _)) in zip(
+        stacks, pickle.loads(there.stdout), strict=True
+    ):
+        assert values.tobytes() == stack.read([5, 2])[0].tobytes()
+        assert names == stack.names
 
 
 def test_threads_share_a_stack(stack: ImageStack) -> None:
@@ -259,6 +278,20 @@ def test_names_of_files_lead_to_rows(tmp_path: Path, pixels: Stack) -> None:
     assert stack.rows_of(np.array([2, 0], np.uint8)).tolist() == [2, 0]
     with pytest.raises(InputError, match=r"cutout-4\.fits.*: .*cutout-004"):
         stack.rows_of(["cutout-4.fits"])
+
+
+def test_a_worker_need_not_look_at_every_file(tmp_path: Path, pixels: Stack) -> None:
+    stack = open_images(write_masked(tmp_path, pixels))
+    trusted = open_images(tmp_path, check=False)
+    assert trusted == stack
+    assert trusted._digest() == stack.content_hash()
+    name = stack.names[4]
+    (tmp_path / name).unlink()
+    fits.PrimaryHDU(np.ones((2, 2))).writeto(tmp_path / name)
+    trusted = open_images(tmp_path, check=False)
+    assert trusted.read([3])[0].tobytes() == stack.read([3])[0].tobytes()
+    with pytest.raises(InputError, match=f"{name}, expected an image of shape"):
+        trusted.read([3, 4])
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", ">u2", "f2", "i4", "u8", ">f8"])
