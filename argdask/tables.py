@@ -83,14 +83,7 @@ def read_table(
     stated = dict(units or {})
     left_out = [ignore] if isinstance(ignore, str) else list(ignore)
     found = raw_columns(source, functools.partial(_choose, left_out))
-    for name in stated:
-        if name not in found:
-            cure = f"nearest: {nearest(name, found)}" if found else "leave it out"
-            raise InputError("units", name, "a column of the table", cure)
-    if not found:
-        cure = f"the columns are {', '.join(COLUMNS)}"
-        raise InputError("catalogue", "no column", "at least one column", cure)
-    _check_lengths({name: raw.values for name, raw in found.items()})
+    _check_structure({name: raw.values for name, raw in found.items()}, stated)
     values = {}
     for name in in_order(list(found)):
         column = column_of(name)
@@ -312,7 +305,15 @@ def _choose(left_out: list[str], names: list[str]) -> list[str]:
     return chosen
 
 
-def _check_lengths(values: dict[str, NDArray[Any]]) -> None:
+def _check_structure(values: dict[str, NDArray[Any]], stated: dict[str, str]) -> None:
+    """See that there are columns of one length, and those whose units are stated."""
+    if not values:
+        cure = f"the columns are {', '.join(COLUMNS)}"
+        raise InputError("catalogue", "no column", "at least one column", cure)
+    for name in stated:
+        if name not in values:
+            cure = f"nearest: {nearest(name, values)}"
+            raise InputError("units", name, "a column of the table", cure)
     lengths = {name: one.shape[0] if one.ndim else 1 for name, one in values.items()}
     first, length = next(iter(lengths.items()))
     for name, other in lengths.items():
