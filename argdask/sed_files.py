@@ -74,36 +74,9 @@ def read_seds(
         The file is missing, damaged or of another kind, or what it holds is no grid.
     """
     path = Path(path)
+    is_zarr = any((path / name).is_file() for name in ("zarr.json", ".zgroup"))
+    grid = _read_zarr(path) if is_zarr else _read_file(path, filters)
     given = {"redshift": redshift, "wavelength": wavelength}
-    if path.is_dir() and (path / "zarr.json").is_file() | (path / ".zgroup").is_file():
-        return check_seds(_labelled(_read_zarr(path), path, filters, given))
-    if not path.is_file():
-        found = "a folder" if path.is_dir() else "no such file"
-        raise InputError("seds", f"{path} ({found})", "an SED grid", _CURE)
-    try:
-        with path.open("rb") as file:
-            signature = file.read(8)
-        if signature == _HDF5:
-            with h5py.File(path, "r") as file:
-                if "fluxes" in file:
-                    grid = read_smpy(file, path.name, filters)
-                    return check_seds(_labelled(grid, path, None, given))
-        if signature == _HDF5 or signature.startswith(_NETCDF3):
-            with xr.open_dataset(path, engine="netcdf4") as opened:
-                grid = _grid_of(opened.load(), path)
-        elif signature.startswith((_ZIP, _NPY)):
-            grid = _read_numpy(path)
-        else:
-            wrong = f"{path} (not HDF5, netCDF, Zarr or numpy's)"
-            raise InputError("seds", wrong, "an SED grid", _CURE)
-    except InputError:
-        raise
-    except PermissionError as error:
-        cure = "change its permissions"
-        raise InputError("seds", str(path), "a readable file", cure) from error
-    except Exception as error:  # the libraries raise nearly anything on a damaged file
-        wrong = f"{path} (truncated or damaged)"
-        raise InputError("seds", wrong, "a whole file", REMAKE) from error
     return check_seds(_labelled(grid, path, filters, given))
 
 
@@ -149,6 +122,35 @@ def write_seds(seds: xr.DataArray, path: str | os.PathLike[str]) -> Path:
         expected = f"a file that can be written ({error.strerror or error})"
         raise InputError("seds file", str(path), expected, "check the path") from None
     return path
+
+
+def _read_file(path: Path, filters: Sequence[str] | None) -> xr.DataArray:
+    """Return the grid in a file, which its first bytes tell the kind of."""
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "no such file"
+        raise InputError("seds", f"{path} ({found})", "an SED grid", _CURE)
+    try:
+        with path.open("rb") as file:
+            signature = file.read(8)
+        if signature == _HDF5:
+            with h5py.File(path, "r") as file:
+                if "fluxes" in file:
+                    return read_smpy(file, path.name, filters)
+        if signature == _HDF5 or signature.startswith(_NETCDF3):
+            with xr.open_dataset(path, engine="netcdf4") as opened:
+                return _grid_of(opened.load(), path)
+        if signature.startswith((_ZIP, _NPY)):
+            return _read_numpy(path)
+    except InputError:
+        raise
+    except PermissionError as error:
+        cure = "change its permissions"
+        raise InputError("seds", str(path), "a readable file", cure) from error
+    except Exception as error:  # the libraries raise nearly anything on a damaged file
+        wrong = f"{path} (truncated or damaged)"
+        raise InputError("seds", wrong, "a whole file", REMAKE) from error
+    wrong = f"{path} (not HDF5, netCDF, Zarr or numpy's)"
+    raise InputError("seds", wrong, "an SED grid", _CURE)
 
 
 def _write_zarr(dataset: xr.Dataset, path: Path) -> None:
