@@ -97,10 +97,14 @@ class Redshifts(Choices):
     law: Literal["conditional", "uniform"] = "conditional"
     """conditional: z_in uniform over the grid, then z_out uniform above it; uniform:
     every pair equally likely."""
+    values: Literal["grid", "continuous"] = "grid"
+    """grid: what is drawn are redshifts of the grid; continuous: any from its lowest to
+    its highest, with fluxes interpolated between them."""
     z_in: Annotated[float, Field(gt=0)] | None = None
-    """One z_in for every galaxy; left out: drawn from the grid."""
+    """One z_in for every galaxy, anywhere in the grid's range; left out: drawn."""
     z_out: Annotated[float, Field(gt=0)] | None = None
-    """One z_out for every galaxy; left out: drawn from the grid above z_in."""
+    """One z_out for every galaxy, anywhere in the grid's range; left out: drawn above
+    z_in."""
     min_separation: float = Field(default=0.0, ge=0)
     """Least z_out - z_in; z_out is above z_in in any case."""
 
@@ -312,6 +316,9 @@ class Recipe(Choices):
         """
         left_out = {"galaxies", "scale", "layout"}
         choices: dict[str, Any] = json.loads(self.model_dump_json(exclude=left_out))
+        # What came later counts only where it is used, so that older stores go on.
+        if self.redshifts.values == "grid":
+            del choices["redshifts"]["values"]
         return choices
 
 

@@ -19,6 +19,7 @@ from argdask.catalogue import Catalogue
 from argdask.errors import InputError
 from argdask.recipe import Recipe
 from argdask.sed_sources import read_seds
+from argdask.seds import interpolate_redshift
 
 REDSHIFTS = (0.5, 1.0, 1.5, 2.0, 2.5)
 
@@ -124,6 +125,34 @@ def test_pairs_keep_their_least_separation(law, separation):
         for start in starts:
             z_out = columns["z_out"][columns["z_in"] == start]
             assert equally_often(z_out, [b for a, b in pairs if a == start])
+
+
+@pytest.mark.parametrize("law", ["conditional", "uniform"])
+@pytest.mark.parametrize("values", ["grid", "continuous"])
+def test_fixed_redshifts_may_lie_between_those_of_the_grid(law, values):
+    choices = {"law": law, "values": values, "z_in": 0.7, "z_out": 2.2}
+    columns = columns_of(100, grid(), redshifts=choices)
+    assert set(columns["z_in"]) == {0.7}
+    assert set(columns["z_out"]) == {2.2}
+    columns = columns_of(10_000, grid(), redshifts={"law": law, "z_in": 1.2})
+    assert equally_often(columns["z_out"], [1.5, 2.0, 2.5])
+    columns = columns_of(10_000, grid(), redshifts={"law": law, "z_out": 1.7})
+    assert equally_often(columns["z_in"], [0.5, 1.0, 1.5])
+
+
+@pytest.mark.parametrize("law", ["conditional", "uniform"])
+def test_fluxes_between_redshifts_are_those_of_the_interpolated_grid(seds, law):
+    choices = {"law": law, "values": "continuous"}
+    columns = columns_of(500, seds, redshifts=choices, brightness={"law": "grid"})
+    for name, redshift in (("flux_in", "z_in"), ("flux_out", "z_out")):
+        finer = interpolate_redshift(seds, np.unique(columns[redshift]))
+        at = xr.DataArray(np.round(columns[redshift], 9), dims="galaxy")
+        template = xr.DataArray(columns["sed_index"], dims="galaxy")
+        picked = finer.sel(redshift=at, method="nearest").isel(template=template)
+        # Grids have their redshifts rounded to 1e-9.
+        np.testing.assert_allclose(
+            columns[name], picked.transpose("galaxy", "filter").values, rtol=1e-6
+        )
 
 
 # Templates.
@@ -240,6 +269,44 @@ def test_whatever_is_drawn_is_valid_and_z_out_is_above_z_in(
     assert set(triples) <= possible
 
 
+def test_between_two_redshifts_templates_are_drawn_that_are_valid_at_both():
+    masked = np.zeros((5, 6), dtype=bool)
+    masked[1, 0] = masked[2, 1] = masked[3, 2] = masked[4, 3] = True
+    columns = columns_of(20_000, grid(masked), redshifts={"z_in": 1.2, "z_out": 2.1})
+    assert equally_often(columns["sed_index"], [4, 5])
+    columns = columns_of(20_000, grid(masked), redshifts={"z_in": 1.0, "z_out": 2.1})
+    assert equally_often(columns["sed_index"], [1, 4, 5])
+
+
+@given(masks, st.sampled_from(["conditional", "uniform"]))
+def test_whatever_is_drawn_between_redshifts_is_valid_at_their_neighbours(mask, law):
+    masked = np.reshape(mask, (5, 4))
+    masked[:, 3] = False  # there is a template for every pair
+    choices = {"law": law, "values": "continuous"}
+    columns = columns_of(300, grid(masked), redshifts=choices)
+    below_in, below_out = (
+        np.searchsorted(REDSHIFTS, columns[name]) - 1 for name in ("z_in", "z_out")
+    )
+    assert (columns["z_out"] > columns["z_in"]).all()
+    for rows in (0, below_in, below_in + 1, below_out, below_out + 1):
+        assert not masked[rows, columns["sed_index"]].any()
+    for name in ("flux_in", "flux_out", "brightness"):
+        assert np.isfinite(columns[name]).all()
+
+
+def test_a_reachable_pair_without_a_template_is_told_with_its_cure():
+    masked = np.zeros((5, 2), dtype=bool)
+    masked[2, 0] = masked[3, 1] = True
+    refusal = str(refused(grid(masked), redshifts={"values": "continuous"}))
+    assert refusal.startswith(
+        "redshifts.values: got continuous, expected a template that is valid at z_in "
+        "0.5 to 1 and z_out 1.5 to 2; use grid, which leaves such pairs out"
+    )
+    # What cannot be reached need not be there.
+    choices = {"values": "continuous", "z_out": 1.4}
+    assert set(columns_of(500, grid(masked), redshifts=choices)["sed_index"]) == {1}
+
+
 # Ages.
 
 OLDEST = FlatLambdaCDM(70 * astropy.units.km / astropy.units.s / astropy.units.Mpc, 0.3)
@@ -260,6 +327,17 @@ def test_templates_older_than_the_universe_are_drawn_only_if_asked_for():
         assert columns["z_out"][columns["sed_index"] == index].max() == REDSHIFTS[index]
     columns = columns_of(20_000, seds, templates={"ages": "all"})
     assert equally_often(columns["sed_index"], range(6))
+
+
+def test_between_two_redshifts_ages_are_those_possible_at_the_higher():
+    age = OLDEST.age(list(REDSHIFTS)).to_value("yr")
+    seds = grid(age=("template", np.append(age * (1 - 1e-9), 1e8)))
+    drawn = columns_of(20_000, seds, redshifts={"z_in": 0.6, "z_out": 1.6})
+    # Number 2 is too old at 2.0, though not yet at 1.5.
+    assert set(drawn["sed_index"]) == {3, 4, 5}
+    drawn = columns_of(20_000, seds, redshifts={"values": "continuous"})
+    ages = seds["age"].values[drawn["sed_index"]]
+    assert (ages <= OLDEST.age(drawn["z_out"]).to_value("yr")).all()
 
 
 def test_the_age_of_the_universe_is_that_of_the_grids_cosmology():
@@ -304,6 +382,7 @@ BRIGHTNESSES: list[tuple[dict[str, Any], str, Any]] = [
     ({"brightness_filter": "wfc3_ir_f160w"}, "wfc3_ir_f160w", 0.1),
     ({"brightness_redshift": 1.25}, "acs_wfc_f814w", 1.25),
     ({"brightness_redshift": "z_in"}, "acs_wfc_f814w", "z_in"),
+    ({"brightness_redshift": 1.234}, "acs_wfc_f814w", 1.234),
     (
         {
             "magnitude": {"distribution": "uniform", "minimum": 17, "maximum": 22},
@@ -321,7 +400,8 @@ def test_every_template_is_brought_to_its_magnitude(seds, choices, name, redshif
     columns = columns_of(2000, seds, brightness=choices)
     at = xr.DataArray(columns["z_in"]) if redshift == "z_in" else redshift
     template = xr.DataArray(columns["sed_index"])
-    flux = seds.sel(filter=name).sel(redshift=at).isel(template=template).values
+    finer = interpolate_redshift(seds, [1.234]) if redshift == 1.234 else seds
+    flux = finer.sel(filter=name).sel(redshift=at).isel(template=template).values
     found = magnitude_of(columns["brightness"] * flux)
     # A power and a logarithm in float64
     np.testing.assert_allclose(found, columns["magnitude"], rtol=0, atol=1e-12)
@@ -334,6 +414,23 @@ def test_every_template_is_brought_to_its_magnitude(seds, choices, name, redshif
         place = seds["filter"].values.tolist().index(name)
         at_z_in = magnitude_of(columns["flux_in"][:, place])
         np.testing.assert_allclose(at_z_in, columns["magnitude"], rtol=0, atol=1e-12)
+
+
+def test_a_magnitude_at_z_in_holds_between_redshifts_too(seds):
+    choices = {"brightness_redshift": "z_in", "brightness_filter": "acs_wfc_f435w"}
+    columns = columns_of(
+        500, seds, brightness=choices, redshifts={"values": "continuous"}
+    )
+    place = seds["filter"].values.tolist().index("acs_wfc_f435w")
+    found = magnitude_of(columns["flux_in"][:, place])
+    np.testing.assert_allclose(found, 18.0, rtol=0, atol=1e-12)
+
+
+def test_a_magnitude_between_redshifts_needs_light_at_both():
+    seds = grid()
+    seds[1, 2, 3] = 0.0  # red, at the second redshift
+    drawn = columns_of(5000, seds, brightness={"brightness_redshift": 0.7})
+    assert set(drawn["sed_index"]) == {0, 1, 2, 4, 5}
 
 
 def test_fluxes_of_the_grid_can_be_left_as_they_are(seds):
@@ -421,6 +518,10 @@ RECIPES: dict[str, dict[str, Any]] = {
             "sersic_index": {"distribution": "choice", "values": [1, 4]},
         },
     },
+    "between redshifts": {
+        "redshifts": {"law": "uniform", "values": "continuous"},
+        "brightness": {"brightness_redshift": "z_in"},
+    },
 }
 
 
@@ -485,19 +586,17 @@ def refused(seds: xr.DataArray, **choices: Any) -> InputError:
     ("choices", "message"),
     [
         (
-            {"redshifts": {"z_in": 1.13}},
-            "redshifts.z_in: got 1.13, expected one of the grid's 39 redshifts, "
-            "0.1 to 2; nearest: 1.1, 1.15",
+            {"redshifts": {"z_in": 0.09}},
+            "redshifts.z_in: got 0.09, expected 0.1 to 2, the redshifts of the SED "
+            "grid; choose another, or make a grid with a wider range",
         ),
         (
             {"redshifts": {"z_out": 7}},
-            "redshifts.z_out: got 7, expected one of the grid's 39 redshifts, "
-            "0.1 to 2; nearest: 1.95, 2",
+            "redshifts.z_out: got 7, expected 0.1 to 2, the redshifts of the SED grid",
         ),
         (
             {"brightness": {"brightness_redshift": 0.05}},
-            "brightness.brightness_redshift: got 0.05, expected one of the grid's 39 "
-            "redshifts, 0.1 to 2; nearest: 0.1, 0.15",
+            "brightness.brightness_redshift: got 0.05, expected 0.1 to 2, the ",
         ),
         (
             {"redshifts": {"z_in": 2}},
@@ -510,6 +609,15 @@ def refused(seds: xr.DataArray, **choices: Any) -> InputError:
             'redshifts: got {"law":"conditional","min_separation":3.0}, expected a '
             "pair within the grid's 0.1 to 2; choose a lower z_in, a higher z_out or "
             "a smaller min_separation",
+        ),
+        (
+            {"redshifts": {"values": "continuous", "min_separation": 1.9}},
+            'redshifts: got {"law":"conditional","values":"continuous",'
+            '"min_separation":1.9}, expected a pair within the grid\'s 0.1 to 2; ',
+        ),
+        (
+            {"redshifts": {"values": "continuous", "z_in": 2}},
+            'redshifts: got {"law":"conditional","values":"continuous","z_in":2.0,',
         ),
         (
             {"brightness": {"law": "stellar_mass"}},

@@ -396,7 +396,7 @@ WRONG = [
     ({"scale": {"max": -3}}, "scale.max", "-3", "greater than 0", SEE),
     ({"scale": {"over": 0}}, "scale.over", "0", "greater than or equal to 1", SEE),
     ({"cosmology": "Planck18"}, "cosmology", "Planck18", "keys with values", SEE),
-    ({"cosmology": {"H0": [1]}}, "cosmology.H0", "[1]", "a number", SEE),
+    ({"cosmology": {"H0": None}}, "cosmology.H0", "None", "a number", SEE),
     (
         {"layout": {"compression": "gzip"}},
         "layout.compression",
@@ -606,6 +606,7 @@ def test_everything_else_is_what_a_galaxy_follows_from():
         {"normalise": "peak"},
         {"reference_redshift": 1.0},
         {"redshifts": {"min_separation": 0.1}},
+        {"redshifts": {"values": "continuous"}},
         {"templates": {"ages": "all"}},
         {"brightness": {"magnitude": 19}},
         {"cosmology": {"name": "FlatLambdaCDM"}},
