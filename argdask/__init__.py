@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from argdask.seds import interpolate_redshift
     from argdask.store.export import export
     from argdask.store.reading import open_pairs
+    from argdask.tables import read_table
     from argdask.verification import verify
 
 # Where each public name lives. They are imported when first used, so that a command
@@ -43,6 +44,7 @@ _HOMES = {
     "plot_seds": "argdask.plotting",
     "preview": "argdask.plotting",
     "read_seds": "argdask.sed_files",
+    "read_table": "argdask.tables",
     "search_filters": "argdask.filter_curves",
     "simulate": "argdask.pairs",
     "verify": "argdask.verification",
@@ -64,6 +66,7 @@ __all__ = [
     "plot_seds",
     "preview",
     "read_seds",
+    "read_table",
     "search_filters",
     "simulate",
     "verify",

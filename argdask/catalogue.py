@@ -13,9 +13,12 @@ from argdask.errors import InputError, nearest
 from argdask.interpolation import flux_at
 from argdask.photometry import ab_flux
 from argdask.recipe import Recipe
+from argdask.recipe_tables import fitted_table
 from argdask.redshift_pairs import TemplateLists, cells_of, on_grid, pair_law
-from argdask.sampling import uniforms
+from argdask.redshift_rows import Given, RowLaw, snapped
+from argdask.sampling import Distribution, uniforms
 from argdask.seds import age_of_universe, check_seds, select_filters
+from argdask.tables import UserTable
 
 __all__ = ["Catalogue", "Columns"]
 
@@ -24,6 +27,9 @@ Columns = dict[str, NDArray[Any]]
 
 # Where the brightness filter is not named, the one nearest to this is taken [Angstrom].
 _BRIGHTNESS_WAVELENGTH = 8500.0
+
+# Rows of a table that are checked at once.
+_BATCH = 1 << 16
 
 
 class Catalogue:
@@ -35,14 +41,18 @@ class Catalogue:
         The choices.
     seds
         The SED grid (redshift, filter, template) [uJy].
+    table
+        A user's catalogue, of which all columns take the place of drawn ones.
 
     Raises
     ------
     InputError
-        If the recipe asks for what the grid does not have.
+        If the recipe or the table asks for what the grid does not have.
     """
 
-    def __init__(self, recipe: Recipe, seds: xr.DataArray) -> None:
+    def __init__(
+        self, recipe: Recipe, seds: xr.DataArray, table: UserTable | None = None
+    ) -> None:
         self.recipe = recipe
         self.seds = check_seds(seds)
         if recipe.filters is not None:
@@ -55,7 +65,9 @@ class Catalogue:
         self._brightness_column = self._column_of_brightness()
         self._reference = self._reference_flux()
         self._templates = TemplateLists(*self._usable())
-        self._law = pair_law(recipe.redshifts, self.redshift, self._templates)
+        self.table = None if table is None else fitted_table(table, recipe, self.seds)
+        law = pair_law(recipe.redshifts, self.redshift, self._templates)
+        self._law = RowLaw(recipe.redshifts, self.redshift, self._templates, law)
 
     def columns(self, ids: ArrayLike) -> Columns:
         """Return the truth about galaxies.
@@ -71,29 +83,127 @@ class Catalogue:
             One array for each column, in the order of the dataset.
         """
         galaxy_id = np.atleast_1d(np.asarray(ids, dtype=np.int64))
-        z_in, z_out = self._law.draw(
-            self._uniforms("z_in", galaxy_id), self._uniforms("z_out", galaxy_id)
-        )
-        template = self._templates.draw(
-            cells_of(self.redshift, z_in),
-            cells_of(self.redshift, z_out),
-            self._uniforms("sed_index", galaxy_id),
-        )
-        columns: Columns = {
-            "galaxy_id": galaxy_id,
-            "z_in": z_in,
-            "z_out": z_out,
-            "sed_index": template.astype(np.int32),
-        }
+        own = {} if self.table is None else self.table.columns(galaxy_id)
+        z_in, z_out = self._draw_redshifts(galaxy_id, own)
+        template = self._draw_templates(galaxy_id, own, z_in, z_out)
+        columns: Columns = {"galaxy_id": galaxy_id}
+        if "group" in own:
+            columns["group"] = own["group"]
+        columns["z_in"], columns["z_out"] = z_in, z_out
+        columns["sed_index"] = template.astype(np.int32)
         flux_in = flux_at(self.flux, self.redshift, z_in, template)
-        columns.update(self._draw_brightness(galaxy_id, flux_in, template))
+        columns.update(self._draw_brightness(galaxy_id, own, flux_in, template))
         for name, law in self.recipe.profile.parameters.items():
-            columns[name] = law.quantile(self._uniforms(name, galaxy_id))
+            columns[name] = self._value(name, law, galaxy_id, own)
         brightness = columns["brightness"][:, None]
         columns["flux_in"] = brightness * flux_in
         flux_out = flux_at(self.flux, self.redshift, z_out, template)
         columns["flux_out"] = brightness * flux_out
         return columns
+
+    def ids(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Return the ids of rows of the set: their own numbers, or the table's ids."""
+        if self.table is None:
+            return np.arange(start, stop)
+        return self.table.galaxy_id[start:stop]
+
+    def check_table(self) -> None:
+        """Refuse a table of which a row leaves no redshift or no template.
+
+        Raises
+        ------
+        InputError
+            For the first such row.
+        """
+        if self.table is None or not {"z_in", "z_out", "sed_index"} & {
+            *self.table.names
+        }:
+            return
+        for start in range(0, len(self.table), _BATCH):
+            ids = self.table.galaxy_id[start : start + _BATCH]
+            own = self.table.columns(ids)
+            self._draw_templates(ids, own, *self._draw_redshifts(ids, own))
+
+    def _value(
+        self, name: str, law: Distribution, ids: NDArray[np.int64], own: Columns
+    ) -> NDArray[np.float64]:
+        """Return a column of the table, or draw it."""
+        found: NDArray[np.float64] = (
+            own[name] if name in own else law.quantile(self._uniforms(name, ids))
+        )
+        return found
+
+    def _draw_redshifts(
+        self, ids: NDArray[np.int64], own: Columns
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        u_in, u_out = self._uniforms("z_in", ids), self._uniforms("z_out", ids)
+        known: dict[str, NDArray[np.float64] | None] = {}
+        for name in ("z_in", "z_out"):
+            known[name] = snapped(self.redshift, own[name]) if name in own else None
+        chosen = self.recipe.redshifts
+        if {"z_in", "z_out", "sed_index"} & own.keys():
+            # Beside a column of the table, what the recipe fixes is known as well.
+            for name, fixed in (("z_in", chosen.z_in), ("z_out", chosen.z_out)):
+                if known[name] is None and fixed is not None:
+                    at = on_grid(f"redshifts.{name}", self.redshift, fixed)
+                    known[name] = np.full(ids.size, at)
+        given = Given(known["z_in"], known["z_out"], own.get("sed_index"))
+        z_in, z_out = self._law.draw(given, u_in, u_out)
+        low, high = self.redshift[[0, -1]]
+        self._refuse(
+            ids,
+            own,
+            np.asarray(~(z_out > z_in)),
+            f"redshifts z_in and a higher z_out within the grid's {low:g} to {high:g}",
+            "give both, drop the row, or choose a smaller redshifts.min_separation",
+        )
+        return z_in, z_out
+
+    def _draw_templates(
+        self,
+        ids: NDArray[np.int64],
+        own: Columns,
+        z_in: NDArray[np.float64],
+        z_out: NDArray[np.float64],
+    ) -> NDArray[np.int64]:
+        cells = cells_of(self.redshift, z_in), cells_of(self.redshift, z_out)
+        template = own.get("sed_index")
+        if template is None:
+            u = self._uniforms("sed_index", ids)
+            template = self._templates.draw(*cells, u)
+            wrong = template < 0
+        else:
+            wrong = ~self._templates.usable(*cells, template)
+        first = np.argmax(wrong) if wrong.any() else 0
+        self._refuse(
+            ids,
+            own,
+            wrong,
+            f"a template that is valid at z_in {z_in[first]:g} and z_out "
+            f"{z_out[first]:g}"
+            if wrong.any()
+            else "",
+            "give other redshifts, drop the row, or set templates.ages to all",
+        )
+        return template
+
+    def _refuse(
+        self,
+        ids: NDArray[np.int64],
+        own: Columns,
+        wrong: NDArray[np.bool_],
+        expected: str,
+        cure: str,
+    ) -> None:
+        """Refuse the first wrong row of the table, of some of its rows."""
+        if not wrong.any():
+            return
+        assert self.table is not None, "what is drawn fits"
+        first = np.argmax(wrong)
+        told = [name for name in ("sed_index", "z_in", "z_out") if name in own]
+        values = ", ".join(f"{name} {own[name][first]:g}" for name in told)
+        row = self.table.rows_of(ids[first])[0]
+        raise InputError(f"catalogue.{told[0]}, row {row}", values, expected, cure)
 
     def _uniforms(self, column: str, ids: NDArray[np.int64]) -> NDArray[np.float64]:
         return uniforms(self.recipe.seed, column, ids)
@@ -174,6 +284,7 @@ class Catalogue:
     def _draw_brightness(
         self,
         ids: NDArray[np.int64],
+        own: Columns,
         flux_in: NDArray[np.float64],
         template: NDArray[np.int64],
     ) -> Columns:
@@ -182,10 +293,13 @@ class Catalogue:
         if choices.law == "grid":
             return {"brightness": np.ones(ids.size)}
         if choices.law == "stellar_mass":
-            u = self._uniforms("log10_stellar_mass", ids)
-            mass = 10.0 ** choices.log10_stellar_mass.quantile(u)
+            if "stellar_mass" in own:
+                mass = own["stellar_mass"]
+            else:
+                u = self._uniforms("log10_stellar_mass", ids)
+                mass = 10.0 ** choices.log10_stellar_mass.quantile(u)
             return {"brightness": mass, "stellar_mass": mass}
-        magnitude = choices.magnitude.quantile(self._uniforms("magnitude", ids))
+        magnitude = self._value("magnitude", choices.magnitude, ids, own)
         if self._reference is None:
             reference = flux_in[:, self._brightness_column]
         else:

@@ -215,6 +215,7 @@ def preview(
 ) -> None:
     """Draw a few galaxies, input above target, all filters across."""
     from argdask.plotting import save
+    from argdask.recipe_tables import table_of
 
     if Path(source).is_dir():
         pairs = ad.open_pairs(source, chunks=None, incomplete=True)
@@ -222,7 +223,9 @@ def preview(
     else:
         choices = ad.Recipe.from_yaml(source)
         seds = _read_seds(seds_file, filter_names)
-        pairs = ad.simulate(choices, seds, range(galaxies))
+        table = table_of(choices)
+        ids = range(galaxies) if table is None else table.galaxy_id[:galaxies]
+        pairs = ad.simulate(choices, seds, ids)
     save(ad.preview(pairs), picture)
     click.echo(f"wrote {picture}")
 

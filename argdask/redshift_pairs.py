@@ -89,7 +89,7 @@ class TemplateLists:
     """
 
     def __init__(self, usable_in: Masks, usable_out: Masks) -> None:
-        self._usable_in, self._usable_out = usable_in, usable_out
+        self.usable_in, self.usable_out = usable_in, usable_out
         # A list is made when it is first needed: a grid has many pairs, and most of
         # them share their list with others.
         self._lists: dict[tuple[int, int], NDArray[np.int32]] = {}
@@ -98,18 +98,28 @@ class TemplateLists:
     @property
     def count(self) -> int:
         """Number of templates of the grid."""
-        return int(self._usable_in.shape[1])
+        return int(self.usable_in.shape[1])
 
     def mask(self, cell_in: int, cell_out: int) -> Masks:
         """Return which templates can be drawn at a pair of cells (template,)."""
-        both: Masks = _at(self._usable_in, cell_in) & _at(self._usable_out, cell_out)
+        both: Masks = _at(self.usable_in, cell_in) & _at(self.usable_out, cell_out)
         return both
+
+    def usable(
+        self, cells_in: Cells, cells_out: Cells, template: NDArray[np.int64]
+    ) -> Masks:
+        """Return whether templates can be used at pairs of cells (galaxy,)."""
+        found = np.ones(template.shape, bool)
+        for end in (0, 1):
+            found &= self.usable_in[(cells_in + end) // 2, template]
+            found &= self.usable_out[(cells_out + end) // 2, template]
+        return found
 
     def which(self, cell_in: int, cells_out: Cells) -> Masks:
         """Return for which cells of z_out there is any template (cell,)."""
-        usable = _at(self._usable_in, cell_in)
+        usable = _at(self.usable_in, cell_in)
         return np.array(
-            [(usable & _at(self._usable_out, cell)).any() for cell in cells_out], bool
+            [(usable & _at(self.usable_out, cell)).any() for cell in cells_out], bool
         )
 
     def draw(self, cells_in: Cells, cells_out: Cells, u: Floats) -> NDArray[np.int64]:
@@ -127,7 +137,7 @@ class TemplateLists:
         ndarray
             Numbers of the templates (galaxy,); -1 where none can be drawn.
         """
-        cells = 2 * self._usable_in.shape[0]
+        cells = 2 * self.usable_in.shape[0]
         pairs, which = np.unique(cells_in * cells + cells_out, return_inverse=True)
         order = np.argsort(which, kind="stable")
         ends = np.searchsorted(which[order], np.arange(pairs.size + 1))

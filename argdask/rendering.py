@@ -87,7 +87,7 @@ def resolve_scale(catalogue: Catalogue) -> float:
     last = recipe.galaxies if rule.over == "all" else min(recipe.galaxies, rule.over)
     brightest = 0.0
     for start in range(0, last, _BATCH):
-        columns = catalogue.columns(np.arange(start, min(start + _BATCH, last)))
+        columns = catalogue.columns(catalogue.ids(start, min(start + _BATCH, last)))
         light = columns["flux_in"].max(axis=1)
         pixels = brightest_pixels(recipe, columns)
         light = light * (pixels if recipe.normalise == "flux" else pixels > 0)

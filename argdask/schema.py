@@ -60,6 +60,12 @@ VARIABLES: dict[str, Variable] = {
         _galaxy(
             "galaxy_id", "int64", "1", "what the galaxy's random numbers follow from"
         ),
+        _galaxy(
+            "group",
+            "int64",
+            "1",
+            "what must not be divided between training and validation",
+        ),
         _galaxy("z_in", "float64", "1", "redshift of the input"),
         _galaxy("z_out", "float64", "1", "redshift of the target"),
         _galaxy("sed_index", "int32", "1", "number of the template in the SED grid"),

@@ -14,8 +14,10 @@ from argdask import cubes
 from argdask import seds as grids
 from argdask.catalogue import Catalogue, Columns
 from argdask.recipe import Recipe
+from argdask.recipe_tables import with_galaxies
 from argdask.rendering import brightest_pixels, render_stamps, resolve_scale
 from argdask.schema import IMAGE_DIMS, VARIABLES
+from argdask.tables import UserTable
 
 __all__ = [
     "PIXELS_VERSION",
@@ -40,6 +42,8 @@ class Simulation:
         The SED grid (redshift, filter, template) [uJy].
     scale
         What all fluxes are multiplied by; by the recipe's rule if left out.
+    table
+        A user's catalogue, of which all columns take the place of drawn ones.
 
     Raises
     ------
@@ -48,10 +52,15 @@ class Simulation:
     """
 
     def __init__(
-        self, recipe: Recipe, seds: xr.DataArray, scale: float | None = None
+        self,
+        recipe: Recipe,
+        seds: xr.DataArray,
+        scale: float | None = None,
+        *,
+        table: UserTable | None = None,
     ) -> None:
-        self.recipe = recipe
-        self.catalogue = Catalogue(recipe, seds)
+        self.recipe = with_galaxies(recipe, table)
+        self.catalogue = Catalogue(self.recipe, seds, table)
         self.scale = _resolved(self.catalogue) if scale is None else scale
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -60,11 +69,14 @@ class Simulation:
         with np.errstate(over="ignore"):
             small = seds.astype(np.float32)
         exact = np.array_equal(small.values, seds.values, equal_nan=True)
-        return type(self), (self.recipe, small if exact else seds, self.scale)
+        grid = small if exact else seds
+        return _again, (self.recipe, grid, self.scale, self.catalogue.table)
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
         seds = grids.content_hash(self.catalogue.seds)
-        return ("argdask", PIXELS_VERSION, self.recipe.identity(), seds, self.scale)
+        key = ("argdask", PIXELS_VERSION, self.recipe.identity(), seds, self.scale)
+        table = self.catalogue.table
+        return key if table is None else (*key, table.content_hash())
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -117,6 +129,12 @@ class Simulation:
         names = tuple(names)
         stamps = self.render(columns) if names else np.empty((0, 0, 0), np.float32)
         return columns, {name: self.image(name, columns, stamps) for name in names}
+
+
+def _again(
+    recipe: Recipe, seds: xr.DataArray, scale: float, table: UserTable | None
+) -> Simulation:
+    return Simulation(recipe, seds, scale, table=table)
 
 
 def dataset_of(
@@ -208,12 +226,17 @@ def attributes_of(simulation: Simulation) -> dict[str, str | float]:
 
 def _resolved(catalogue: Catalogue) -> float:
     """Resolve the scale, or find what was resolved for the same recipe and grid."""
+    table = catalogue.table
+    key: tuple[str, ...]
     key = catalogue.recipe.model_dump_json(), grids.content_hash(catalogue.seds)
+    if table is not None:
+        key = (*key, table.content_hash())
     if key not in _SCALES:
+        catalogue.check_table()
         if len(_SCALES) >= 64:
             _SCALES.clear()
         _SCALES[key] = resolve_scale(catalogue)
     return _SCALES[key]
 
 
-_SCALES: dict[tuple[str, str], float] = {}
+_SCALES: dict[tuple[str, ...], float] = {}

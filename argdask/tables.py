@@ -29,7 +29,6 @@ from argdask.table_templates import choose_templates
 __all__ = ["UserTable", "read_table"]
 
 _NAMES = {
-    "group": "what must not be divided between training and validation",
     "image": "number or name of the image",
     "template_name": "name of the template",
 }
@@ -116,6 +115,10 @@ class UserTable:
 
     def __len__(self) -> int:
         return self.galaxy_id.size
+
+    def first(self, rows: int) -> UserTable:
+        """Return a table of the first rows alone."""
+        return UserTable({name: values[:rows] for name, values in self.values.items()})
 
     @functools.cached_property
     def _sorted(self) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:

@@ -161,7 +161,9 @@ def _check_galaxies(path: Path, plan: Plan, pairs: xr.Dataset, sample: int) -> C
         return Check(name, False, (str(error),))
     count = min(max(sample, 1), plan.galaxies)
     rows = np.unique(np.linspace(0, plan.galaxies - 1, count).round().astype(np.int64))
-    made = dataset_of(simulation, *simulation.make(rows, simulation.images))
+    table = simulation.catalogue.table
+    ids = rows if table is None else table.galaxy_id[rows]
+    made = dataset_of(simulation, *simulation.make(ids, simulation.images))
     same_kind = environment() in json.loads(pairs.attrs.get("environments", "[]"))
     wrong = []
     for variable in map(str, made.variables):

@@ -18,8 +18,10 @@ from scipy import stats
 from argdask.catalogue import Catalogue
 from argdask.errors import InputError
 from argdask.recipe import Recipe
+from argdask.schema import VARIABLES
 from argdask.sed_sources import read_seds
 from argdask.seds import interpolate_redshift
+from argdask.tables import read_table
 
 REDSHIFTS = (0.5, 1.0, 1.5, 2.0, 2.5)
 
@@ -570,6 +572,151 @@ def test_seeds_make_other_galaxies(seds):
     one, other = columns_of(1000, seds, seed=1), columns_of(1000, seds, seed=2)
     for name in ("z_in", "sed_index", "half_light_radius", "axis_ratio"):
         assert abs(np.corrcoef(one[name], other[name])[0, 1]) < 0.2
+
+
+# A user's table.
+
+IDS = [9, 2**50, 4, 1000]
+TABLE: dict[str, Any] = {
+    "galaxy_id": IDS,
+    "group": [3, 3, 1, 0],
+    "z_in": [0.5, 0.7, 1.0, 1.2],
+    "z_out": [0.9, 1.5, 1.25, 2.0],
+    "sed_index": [3, 100, 0, 177],
+    "magnitude": [19.0, 20.0, 21.5, 18.0],
+    "sersic_index": [1.0, 4.0, 0.5, 6.0],
+    "offset_y": [0.5, -2.0, 0.0, 0.1],
+}
+
+
+def with_table(data: Any, seds: xr.DataArray, **choices: Any) -> Catalogue:
+    return Catalogue(Recipe(**choices), seds, read_table(data))
+
+
+@pytest.mark.parametrize("values", ["grid", "continuous"])
+@pytest.mark.parametrize(
+    "names", [tuple(TABLE), *[("galaxy_id", name) for name in TABLE][1:]]
+)
+def test_columns_of_a_table_take_the_place_of_drawn_ones(seds, names, values):
+    choices = {"redshifts": {"values": values}}
+    data = {name: TABLE[name] for name in names}
+    columns = with_table(data, seds, **choices).columns(IDS)
+    drawn = Catalogue(Recipe(**choices), seds).columns(IDS)
+    for name, given_values in data.items():
+        assert columns[name].tolist() == given_values
+        assert columns[name].dtype == VARIABLES[name].dtype
+    # Whatever has nothing to do with them is drawn as it always is.
+    own = {*names, "z_in", "z_out", "sed_index", "brightness", "flux_in", "flux_out"}
+    for name in drawn.keys() - own:
+        np.testing.assert_array_equal(columns[name], drawn[name])
+    assert (columns["z_out"] > columns["z_in"]).all()
+    assert np.isfinite(columns["flux_out"]).all()
+    assert list(columns) == [name for name in VARIABLES if name in columns]
+
+
+def test_stellar_masses_can_come_from_a_table(smpy_file):
+    data = {"stellar_mass": np.array([1e10, 3e9]) * astropy.units.Msun}
+    seds = read_seds(smpy_file)
+    columns = with_table(data, seds, brightness={"law": "stellar_mass"}).columns([1, 0])
+    assert columns["brightness"].tolist() == [3e9, 1e10]
+
+
+ROWS = 40
+
+
+def many_rows(names: tuple[str, ...]) -> dict[str, Any]:
+    random = np.random.default_rng(5)
+    every = {
+        "galaxy_id": random.permutation(ROWS) * 11 + 3,
+        "z_in": random.uniform(0.1, 1.0, ROWS).round(1),
+        "z_out": random.uniform(1.05, 1.9, ROWS),
+        "sed_index": random.integers(0, 178, ROWS),
+        "axis_ratio": random.uniform(0.2, 1, ROWS),
+    }
+    return {name: every[name] for name in ("galaxy_id", *names)}
+
+
+@settings(max_examples=25)
+@given(
+    names=st.sets(st.sampled_from(["z_in", "z_out", "sed_index", "axis_ratio"])),
+    rows=st.lists(st.integers(0, ROWS - 1), min_size=1, max_size=ROWS, unique=True),
+    choices=st.sampled_from(
+        [{}, {"law": "uniform"}, {"values": "continuous"}, {"min_separation": 0.1}]
+    ),
+)
+def test_other_rows_in_any_order_change_no_galaxy(seds, names, rows, choices):
+    data = many_rows(tuple(names))
+    whole = with_table(data, seds, redshifts=choices)
+    few = {name: values[rows] for name, values in data.items()}
+    some = with_table(few, seds, redshifts=choices)
+    ids = few["galaxy_id"]
+    same_bits(some.columns(ids), whole.columns(ids), slice(None))
+    same_bits(some.columns(ids[:1]), whole.columns(data["galaxy_id"]), rows[:1])
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            {"z_in": [0.3, 2.0]},
+            "catalogue.z_in, row 1: got z_in 2, expected redshifts z_in and a higher "
+            "z_out within the grid's 0.1 to 2; give both",
+        ),
+        (
+            {"z_out": [0.1]},
+            "catalogue.z_out, row 0: got z_out 0.1, expected redshifts z_in and",
+        ),
+        (
+            {"z_in": [0.3, 0.05]},
+            "catalogue.z_in, row 1: got 0.05, expected 0.1 to 2, the redshifts of the",
+        ),
+        (
+            {"sed_index": [0, 178]},
+            "catalogue.sed_index, row 1: got 178, expected 0 to 177, the templates",
+        ),
+        (
+            {"template_name": ["no such"]},
+            "catalogue.template_name, row 0: got no such, expected template_name of",
+        ),
+        (
+            {"half_light_radius": np.array([1.0, 0.001]) * astropy.units.arcsec},
+            "catalogue.half_light_radius, row 1: got 0.001, expected at least 0.0012 "
+            "arcsec, 0.02 pixels; drop the row",
+        ),
+        (
+            {"stellar_mass": np.array([1e9]) * astropy.units.Msun},
+            "catalogue.stellar_mass: got a column, and brightness.law equal, expected "
+            "brightness.law stellar_mass; set it, or ignore the column",
+        ),
+        (
+            {"image": [0]},
+            "catalogue.image: got a column, and profile sersic, expected a profile of",
+        ),
+    ],
+)
+def test_a_table_that_does_not_fit_is_told_in_one_line(seds, data, message):
+    with pytest.raises(InputError) as caught:
+        with_table(data, seds).check_table()
+    assert str(caught.value).startswith(message)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("values", ["grid", "continuous"])
+def test_templates_of_a_table_must_be_valid_at_its_redshifts(values):
+    masked = np.zeros((5, 6), dtype=bool)
+    masked[2, 4] = True
+    redshifts = {"values": values}
+    data = {"sed_index": [4, 4], "z_in": [0.5, 0.6], "z_out": [1.0, 1.2]}
+    with pytest.raises(InputError) as caught:
+        with_table(data, grid(masked), redshifts=redshifts).check_table()
+    assert str(caught.value).startswith(
+        "catalogue.sed_index, row 1: got sed_index 4, z_in 0.6, z_out 1.2, expected a "
+        "template that is valid at z_in 0.6 and z_out 1.2; give other redshifts"
+    )
+    masked[2] = True
+    data = {"z_in": [0.5, 0.6], "z_out": [1.0, 1.2]}
+    with pytest.raises(InputError, match=r"catalogue.z_in, row 1: .*valid at z_in 0.6"):
+        with_table(data, grid(masked)).check_table()
 
 
 # What the grid does not have.

@@ -1,7 +1,8 @@
-"""What users bring, from the command line: redshifts between those of the grid."""
+"""What users bring, from the command line: redshifts, catalogues."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,3 +39,32 @@ def test_a_set_with_redshifts_between_those_of_the_grid(capsys):
     told = capsys.readouterr().err
     assert told.startswith("argdask: redshifts.z_in: got 3, expected 0.1 to 2, the red")
     assert len(told.splitlines()) == 1
+
+
+def test_a_set_from_a_catalogue(capsys):
+    with open("galaxies.csv", "w") as file:  # noqa: PTH123
+        file.write("galaxy_id,z_in,radius,half_light_radius,group\n")
+        file.writelines(
+            f"{5 * k},{0.1 + k / 20},1,{400 + k},{k % 3}\n" for k in range(20)
+        )
+    small = ["--set", "image_shape=8", "--set", "catalogue.path=galaxies.csv"]
+    stated = ["--set", "catalogue.units={half_light_radius: mas}"]
+    left_out = ["--set", "catalogue.ignore=[radius]"]
+    assert run("generate", "pairs.zarr", *small, *stated, *left_out) == 0
+    assert run("verify", "pairs.zarr") == 0
+    pairs = ad.open_pairs("pairs.zarr")
+    assert pairs["galaxy_id"].values.tolist() == list(range(0, 100, 5))
+    np.testing.assert_allclose(pairs["half_light_radius"], 0.4 + np.arange(20) / 1000)
+    assert run("preview", "pairs.zarr", "-o", "pairs.png") == 0
+    # The store has all it needs, and a table that is there is compared.
+    Path("galaxies.csv").rename("moved.csv")
+    assert run("generate", "pairs.zarr") == 0
+    capsys.readouterr()
+    assert run("generate", "other.zarr", *small) == 2
+    assert "catalogue: got galaxies.csv (no such file)" in capsys.readouterr().err
+    table = ["--set", "catalogue.path=moved.csv", *stated, *left_out]
+    assert run("generate", "other.zarr", *table, "--galaxies", "21") == 2
+    assert capsys.readouterr().err.startswith(
+        "argdask: galaxies: got 21, expected at most 20, the rows of the catalogue; "
+    )
+    assert run("generate", "other.zarr", *table) == 0

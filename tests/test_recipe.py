@@ -411,6 +411,16 @@ WRONG = [
         "a multiple of chunk, 64",
         "choose powers of two",
     ),
+    ({"catalogue": {}}, "catalogue.path", "nothing", "a value", SEE),
+    ({"catalogue": {"path": ""}}, "catalogue.path", "nothing", "", SEE),
+    (
+        {"catalogue": {"path": "a", "units": {"b": 3}}},
+        "catalogue.units.b",
+        "3",
+        "",
+        SEE,
+    ),
+    ({"catalogue": "t.csv"}, "catalogue", "t.csv", "keys with values", SEE),
     ({"layout": {"chunk": 0}}, "layout.chunk", "0", "greater than or equal to 1", SEE),
 ]
 
@@ -588,6 +598,7 @@ def test_a_setting_that_makes_no_recipe_is_told_by_its_key(setting, field):
         {"scale": 3.0},
         {"scale": None},
         {"layout": {"compression": "zstd", "part": 64, "chunk": 16}},
+        {"catalogue": {"path": "t.csv"}},
     ],
 )
 def test_number_scale_and_layout_are_not_what_a_galaxy_follows_from(same):
@@ -615,7 +626,7 @@ def test_everything_else_is_what_a_galaxy_follows_from():
     identities.append(json.dumps(Recipe().identity()))
     assert len(set(identities)) == len(others) + 1
     # A choice that is added to the recipe is to be added here.
-    left_out = {"galaxies", "scale", "layout"}
+    left_out = {"galaxies", "scale", "catalogue", "layout"}
     covered = {next(iter(other)) for other in others} | left_out
     assert covered == set(Recipe.model_fields)
 

@@ -43,6 +43,8 @@ class Plan:
     """Galaxies in an inner chunk of a part."""
     block: int
     """Galaxies in a chunk of each truth column."""
+    catalogue: str | None = None
+    """Content hash of the user's table, as many rows as there are galaxies."""
     pixels_version: int = PIXELS_VERSION
     """Version of the code that makes pixels."""
     format_version: int = FORMAT_VERSION
@@ -78,6 +80,7 @@ class Plan:
             **self.recipe.identity(),
             "scale": self.scale,
             "seds": self.seds,
+            **self._inputs,
             "layout": {
                 "compression": self.recipe.layout.compression,
                 "part": self.part,
@@ -87,6 +90,11 @@ class Plan:
             "pixels_version": self.pixels_version,
             "format_version": self.format_version,
         }
+
+    @property
+    def _inputs(self) -> dict[str, str]:
+        """What a user brought besides; plans without it are as they always were."""
+        return {} if self.catalogue is None else {"catalogue": self.catalogue}
 
     @property
     def fingerprint(self) -> str:
@@ -109,6 +117,7 @@ class Plan:
             "recipe": json.loads(self.recipe.model_dump_json()),
             "scale": self.scale,
             "seds": self.seds,
+            **self._inputs,
             "part": self.part,
             "chunk": self.chunk,
             "block": self.block,
@@ -198,7 +207,9 @@ def plan_of(simulation: Simulation) -> Plan:
     low, high = _BLOCK_RANGE
     block = min(max(2 ** (recipe.galaxies - 1).bit_length(), low), high)
     hashed = grids.content_hash(simulation.catalogue.seds)
-    return Plan(recipe, simulation.scale, hashed, part, chunk, block)
+    table = simulation.catalogue.table
+    rows = None if table is None else table.content_hash(recipe.galaxies)
+    return Plan(recipe, simulation.scale, hashed, part, chunk, block, rows)
 
 
 def _power_below(number: int) -> int:
