@@ -10,13 +10,14 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from argdask.errors import InputError, nearest
+from argdask.image_light import ImageLight
 from argdask.interpolation import flux_at
 from argdask.photometry import ab_flux
 from argdask.recipe import Recipe
-from argdask.recipe_tables import fitted_table
+from argdask.recipe_tables import check_images, fitted_table
 from argdask.redshift_pairs import TemplateLists, cells_of, on_grid, pair_law
 from argdask.redshift_rows import Given, RowLaw, snapped
-from argdask.sampling import Distribution, uniforms
+from argdask.sampling import Distribution, pick, uniforms
 from argdask.seds import age_of_universe, check_seds, select_filters
 from argdask.tables import UserTable
 
@@ -43,6 +44,8 @@ class Catalogue:
         The SED grid (redshift, filter, template) [uJy].
     table
         A user's catalogue, of which all columns take the place of drawn ones.
+    images
+        A user's images, if the recipe's profile is images.
 
     Raises
     ------
@@ -51,8 +54,13 @@ class Catalogue:
     """
 
     def __init__(
-        self, recipe: Recipe, seds: xr.DataArray, table: UserTable | None = None
+        self,
+        recipe: Recipe,
+        seds: xr.DataArray,
+        table: UserTable | None = None,
+        images: ImageLight | None = None,
     ) -> None:
+        self.images = images
         self.recipe = recipe
         self.seds = check_seds(seds)
         if recipe.filters is not None:
@@ -65,7 +73,9 @@ class Catalogue:
         self._brightness_column = self._column_of_brightness()
         self._reference = self._reference_flux()
         self._templates = TemplateLists(*self._usable())
-        self.table = None if table is None else fitted_table(table, recipe, self.seds)
+        if table is not None:
+            table = fitted_table(table, recipe, self.seds, images)
+        self.table = table
         law = pair_law(recipe.redshifts, self.redshift, self._templates)
         self._law = RowLaw(recipe.redshifts, self.redshift, self._templates, law)
 
@@ -89,6 +99,12 @@ class Catalogue:
         columns: Columns = {"galaxy_id": galaxy_id}
         if "group" in own:
             columns["group"] = own["group"]
+        if self.images is not None:
+            image = self._draw_images(self.images, galaxy_id, own)
+            # Galaxies of one image must stay together, or a split would leak.
+            columns.setdefault("group", image)
+            columns["image"] = image
+            columns["invalid_pixels"] = self.images.invalid_pixels(image)
         columns["z_in"], columns["z_out"] = z_in, z_out
         columns["sed_index"] = template.astype(np.int32)
         flux_in = flux_at(self.flux, self.redshift, z_in, template)
@@ -107,14 +123,16 @@ class Catalogue:
             return np.arange(start, stop)
         return self.table.galaxy_id[start:stop]
 
-    def check_table(self) -> None:
-        """Refuse a table of which a row leaves no redshift or no template.
+    def check_inputs(self) -> None:
+        """Refuse images that do not fit, and rows without a redshift or a template.
 
         Raises
         ------
         InputError
             For the first such row.
         """
+        if self.images is not None:
+            check_images(self.recipe, self.table, self.images)
         if self.table is None or not {"z_in", "z_out", "sed_index"} & {
             *self.table.names
         }:
@@ -132,6 +150,17 @@ class Catalogue:
             own[name] if name in own else law.quantile(self._uniforms(name, ids))
         )
         return found
+
+    def _draw_images(
+        self, images: ImageLight, ids: NDArray[np.int64], own: Columns
+    ) -> NDArray[np.int64]:
+        """Return the number of each galaxy's image."""
+        if "image" in own:
+            found: NDArray[np.int64] = own["image"]
+            return found
+        if images.once or not ids.size:
+            return ids
+        return pick(self._uniforms("image", ids), images.stack.count)
 
     def _draw_redshifts(
         self, ids: NDArray[np.int64], own: Columns

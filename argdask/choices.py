@@ -138,7 +138,7 @@ def input_error(
 def _keys(location: tuple[int | str, ...]) -> Iterator[str]:
     """Leave out what pydantic adds to a location: the members of unions."""
     members = {"constant", "uniform", "normal", "lognormal", "beta", "choice", "int"}
-    members |= {"float", "str", "Scale"}
+    members |= {"float", "str", "Scale", "sersic", "images"}
     names = [str(step) for step in location]
     for before, name in zip(["", *names], names, strict=False):
         # A second beta is the key of that name, in the distribution of that name.

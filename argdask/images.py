@@ -169,6 +169,11 @@ class ImageStack:
             return values, invalid
         return values[places], invalid[places]
 
+    def signature(self) -> str:
+        """Return what changes when the files do: their names, sizes and times."""
+        state = self.source.label, _signature(self.source.path)
+        return hashlib.sha256(repr(state).encode()).hexdigest()
+
     def content_hash(self) -> str:
         """Return a hash of all pixels, the same for any kind of file.
 

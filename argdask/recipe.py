@@ -16,7 +16,9 @@ from argdask.errors import InputError
 from argdask.recipe_schema import schema_of
 from argdask.recipe_sections import (
     Brightness,
+    ImageProfile,
     Layout,
+    Profile,
     Redshifts,
     Scale,
     SersicProfile,
@@ -28,6 +30,7 @@ from argdask.sampling import Lognormal
 __all__ = [
     "SMALLEST_RADIUS",
     "Brightness",
+    "ImageProfile",
     "Layout",
     "Recipe",
     "Redshifts",
@@ -78,7 +81,7 @@ class Recipe(Choices):
     """Size of a pixel [arcsec]."""
     filters: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Names of the filters to make; left out: all of the SED grid."""
-    profile: SersicProfile = SersicProfile()
+    profile: Profile = SersicProfile()
     """The light distribution of the galaxies."""
     sampling: Literal["pixel", "centre"] = "pixel"
     """pixel: light is integrated over each pixel; centre: value at its centre."""
@@ -111,6 +114,8 @@ class Recipe(Choices):
 
     @model_validator(mode="after")
     def _check_radii(self) -> Self:
+        if not isinstance(self.profile, SersicProfile):
+            return self
         law = self.profile.half_light_radius
         if law is None:
             low, high = (round(r * self.pixel_scale, 12) for r in _DEFAULT_RADII)
@@ -133,6 +138,18 @@ class Recipe(Choices):
                 f"{smallest:.3g} pixels",
                 f"at least {SMALLEST_RADIUS:g} pixels",
                 "set its minimum, or a smaller pixel_scale",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_pixels(self) -> Self:
+        own = getattr(self.profile, "pixel_scale", None)
+        if own is not None and abs(own / self.pixel_scale - 1) > 1e-9:
+            raise wrong_choice(
+                "profile.pixel_scale",
+                own,
+                f"that of the recipe, {self.pixel_scale:g}",
+                f"set pixel_scale to {own:g}: images are not resized",
             )
         return self
 
@@ -186,14 +203,16 @@ class Recipe(Choices):
         -------
         dict
             All choices but the number of galaxies, the scale's rule (its resolved
-            number takes its place), the table (a hash of its content does) and the
-            layout.
+            number takes its place), table and images (hashes of their content do) and
+            the layout.
         """
         left_out = {"galaxies", "scale", "catalogue", "layout"}
         choices: dict[str, Any] = json.loads(self.model_dump_json(exclude=left_out))
         # What came later counts only where it is used, so that older stores go on.
         if self.redshifts.values == "grid":
             del choices["redshifts"]["values"]
+        if isinstance(self.profile, ImageProfile):
+            del choices["profile"]["source"], choices["profile"]["variable"]
         return choices
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from argdask.choices import Choices, wrong_choice
 from argdask.sampling import Constant, Distribution, Lognormal, Uniform
 
 __all__ = [
     "Brightness",
+    "ImageProfile",
     "Layout",
+    "Profile",
     "Redshifts",
     "Scale",
     "SersicProfile",
@@ -68,6 +70,51 @@ class SersicProfile(Choices):
                     "set its minimum and maximum",
                 )
         return self
+
+
+class ImageProfile(Choices):
+    """Images of the user's own in the place of a profile, in one band."""
+
+    name: Literal["images"]
+    """Which profile the galaxies have: images."""
+    source: str = Field(min_length=1)
+    """A .npy file, a Zarr or netCDF file, or a folder of FITS cut-outs."""
+    variable: str | None = None
+    """Name of the variable (image, y, x); left out: the only one."""
+    pixel_scale: Annotated[float, Field(gt=0)] | None = None
+    """Size of a pixel of the images [arcsec]; left out: that of the recipe."""
+    draw: Literal["once", "random"] = "once"
+    """once: row r of the set has image r, or what the catalogue's column image says;
+    random: any image, by the galaxy's id."""
+
+    @property
+    def parameters(self) -> dict[str, Distribution]:
+        """The distribution of every column, by its name: there is none."""
+        return {}
+
+
+def _profile_name(data: Any) -> str:
+    named = data.get("name") if isinstance(data, dict) else getattr(data, "name", None)
+    return "images" if named == "images" else "sersic"
+
+
+def _check_name(data: Any) -> Any:
+    named = data.get("name", "sersic") if isinstance(data, dict) else "sersic"
+    if named not in ("sersic", "images"):
+        see = "see `argdask recipe` for every choice"
+        raise wrong_choice("name", named, "'sersic' or 'images'", see)
+    return data
+
+
+Profile = Annotated[
+    Annotated[
+        Annotated[SersicProfile, Tag("sersic")]
+        | Annotated[ImageProfile, Tag("images")],
+        Discriminator(_profile_name),
+    ],
+    BeforeValidator(_check_name),
+]
+"""Any profile; without a name it is a Sersic profile."""
 
 
 class Redshifts(Choices):

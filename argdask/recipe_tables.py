@@ -1,4 +1,4 @@
-"""A user's catalogue as a recipe and an SED grid take it."""
+"""A user's catalogue and images as a recipe and an SED grid take them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import numpy as np
 import xarray as xr
 
 from argdask.errors import InputError
-from argdask.recipe import SMALLEST_RADIUS, Recipe
-from argdask.table_columns import refuse_rows
+from argdask.image_light import ImageLight
+from argdask.recipe import SMALLEST_RADIUS, Recipe, SersicProfile
+from argdask.table_columns import in_order, refuse_rows
 from argdask.tables import UserTable, read_table
 
-__all__ = ["fitted_table", "table_of", "with_galaxies"]
+__all__ = ["check_images", "completed", "fitted_table", "table_of"]
 
 
 def table_of(recipe: Recipe, catalogue: Any = None) -> UserTable | None:
@@ -50,8 +51,10 @@ def table_of(recipe: Recipe, catalogue: Any = None) -> UserTable | None:
     return catalogue if isinstance(catalogue, UserTable) else read_table(catalogue)
 
 
-def with_galaxies(recipe: Recipe, table: UserTable | None) -> Recipe:
-    """Return the recipe with as many galaxies as the table has, unless it says fewer.
+def completed(
+    recipe: Recipe, table: UserTable | None, images: ImageLight | None
+) -> Recipe:
+    """Return the recipe with the sizes of what a user brought, where it has none.
 
     Parameters
     ----------
@@ -59,32 +62,86 @@ def with_galaxies(recipe: Recipe, table: UserTable | None) -> Recipe:
         The choices.
     table
         The table, if there is one.
+    images
+        The images, if there are any.
 
     Returns
     -------
     Recipe
-        The choices, with the number of galaxies.
+        The choices, with the number of galaxies and the shape of an image.
 
     Raises
     ------
     InputError
-        If the recipe says more galaxies than there are.
+        If the recipe says more galaxies than the table has.
     """
-    if table is None:
-        return recipe
+    sizes: dict[str, Any] = {}
+    if images is not None and "image_shape" not in recipe.model_fields_set:
+        sizes["image_shape"] = images.stack.shape
     if "galaxies" not in recipe.model_fields_set:
-        return recipe.model_copy(update={"galaxies": len(table)})
-    if recipe.galaxies > len(table):
+        if table is not None:
+            sizes["galaxies"] = len(table)
+        elif images is not None and images.once:
+            sizes["galaxies"] = images.stack.count
+    elif table is not None and recipe.galaxies > len(table):
         raise InputError(
             "galaxies",
             recipe.galaxies,
             f"at most {len(table)}, the rows of the catalogue",
             "leave it out, or add rows",
         )
-    return recipe
+    return recipe.model_copy(update=sizes) if sizes else recipe
 
 
-def fitted_table(table: UserTable, recipe: Recipe, seds: xr.DataArray) -> UserTable:
+def check_images(recipe: Recipe, table: UserTable | None, images: ImageLight) -> None:
+    """Compare images with a recipe and a table; no pixel is looked at.
+
+    Parameters
+    ----------
+    recipe
+        The choices, with all sizes.
+    table
+        The table, if there is one.
+    images
+        The images.
+
+    Raises
+    ------
+    InputError
+        If the images have another shape, or there are too few.
+    """
+    stack = images.stack
+    if stack.shape != recipe.image_shape:
+        raise InputError(
+            "image_shape",
+            recipe.image_shape,
+            f"{stack.shape}, the shape of the images",
+            "leave it out, or cut the images: they are not resized",
+        )
+    if table is not None and "image" in table.names:
+        values = table.values["image"]
+        refuse_rows(
+            "image",
+            values >= stack.count,
+            values,
+            f"0 to {stack.count - 1}, the images of {stack.source.label}",
+            "drop the row, or set profile.draw to random",
+        )
+    elif images.once and recipe.galaxies > stack.count:
+        raise InputError(
+            "galaxies",
+            recipe.galaxies,
+            f"at most {stack.count}, each image of {stack.source.label} once",
+            "set profile.draw to random, or bring more images",
+        )
+
+
+def fitted_table(
+    table: UserTable,
+    recipe: Recipe,
+    seds: xr.DataArray,
+    images: ImageLight | None = None,
+) -> UserTable:
     """Compare a table with a recipe and an SED grid.
 
     Parameters
@@ -95,11 +152,14 @@ def fitted_table(table: UserTable, recipe: Recipe, seds: xr.DataArray) -> UserTa
         The choices.
     seds
         The SED grid (redshift, filter, template).
+    images
+        The images, if there are any.
 
     Returns
     -------
     UserTable
-        The table, with numbers in the place of the names of templates.
+        The table, with numbers in the place of the names of templates and images, and
+        the number of each row's image where each is used once.
 
     Raises
     ------
@@ -115,7 +175,9 @@ def fitted_table(table: UserTable, recipe: Recipe, seds: xr.DataArray) -> UserTa
                 f"brightness.law {wanted}",
                 f"set it, or ignore the column: ignore=['{name}']",
             )
-    if "image" in table.names:
+    if images is not None:
+        table = _with_images(table, images)
+    elif "image" in table.names:
         raise InputError(
             "catalogue.image",
             f"a column, and profile {recipe.profile.name}",
@@ -133,3 +195,22 @@ def fitted_table(table: UserTable, recipe: Recipe, seds: xr.DataArray) -> UserTa
             "drop the row, or choose a smaller pixel_scale",
         )
     return table.check_against(seds)
+
+
+def _with_images(table: UserTable, images: ImageLight) -> UserTable:
+    unused = [name for name in table.names if name in SersicProfile().parameters]
+    if unused:
+        raise InputError(
+            f"catalogue.{unused[0]}",
+            "a column, and profile images",
+            "a profile that has it",
+            f"ignore the column: ignore=['{unused[0]}']",
+        )
+    values = dict(table.values)
+    if "image" not in values:
+        if not images.once:
+            return table
+        values["image"] = np.arange(len(table))
+    elif values["image"].dtype.kind == "T":
+        values["image"] = images.stack.rows_of(values["image"])
+    return UserTable({name: values[name] for name in in_order(list(values))})

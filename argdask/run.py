@@ -13,11 +13,11 @@ import xarray as xr
 
 from argdask.errors import IncompleteError, InputError
 from argdask.recipe import Recipe
-from argdask.recipe_tables import table_of, with_galaxies
+from argdask.recipe_tables import table_of
 from argdask.sed_sources import default_seds
 from argdask.simulation import Simulation
 from argdask.store import closing, zarr_store
-from argdask.store.plan import Plan, plan_of
+from argdask.store.plan import Plan, check_images, plan_of
 from argdask.store.receipts import Journal, Receipt, done_receipts, remove_receipts
 from argdask.tables import UserTable
 
@@ -105,6 +105,7 @@ def write(
     if _is_complete(place):
         remove_receipts(place)
         return Summary(place, plan, 0, _size_of(place))
+    check_images(simulation, plan)
     _check_space(place, simulation, plan, done)
     if not place.exists():
         zarr_store.initialise(place, simulation, plan)
@@ -197,7 +198,10 @@ def _compare(
     table: UserTable | None,
 ) -> None:
     """Refuse to go on with a store that another recipe, grid or table made."""
-    recipe = with_galaxies(recipe, table)
+    same_scale = recipe.scale == stored.recipe.scale
+    scale = stored.scale if same_scale else None
+    simulation = Simulation(recipe, seds, scale, table=table)
+    recipe = simulation.recipe
     if recipe.galaxies != stored.galaxies:
         raise InputError(
             "galaxies",
@@ -205,10 +209,7 @@ def _compare(
             f"{stored.galaxies} as in {place}",
             "choose another path, or the same number to go on with this store",
         )
-    same_scale = recipe.scale == stored.recipe.scale
-    scale = stored.scale if same_scale else None
-    asked = plan_of(Simulation(recipe, seds, scale, table=table))
-    if differences := stored.differences(asked):
+    if differences := stored.differences(plan_of(simulation)):
         told = ", ".join(
             f"{key} ({have} there, {want} asked for)"
             for key, (have, want) in list(differences.items())[:4]
@@ -216,7 +217,7 @@ def _compare(
         raise InputError(
             "store",
             str(place),
-            "a store of the same recipe, SED grid and catalogue",
+            "a store of the same recipe, SED grid, catalogue and images",
             f"it differs in {told}; choose another path, or delete it first",
         )
 

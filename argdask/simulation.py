@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from argdask import cubes
 from argdask import seds as grids
 from argdask.catalogue import Catalogue, Columns
+from argdask.image_light import light_of
 from argdask.recipe import Recipe
-from argdask.recipe_tables import with_galaxies
+from argdask.recipe_tables import completed
 from argdask.rendering import brightest_pixels, render_stamps, resolve_scale
 from argdask.schema import IMAGE_DIMS, VARIABLES
 from argdask.tables import UserTable
@@ -59,8 +60,9 @@ class Simulation:
         *,
         table: UserTable | None = None,
     ) -> None:
-        self.recipe = with_galaxies(recipe, table)
-        self.catalogue = Catalogue(self.recipe, seds, table)
+        images = light_of(recipe)
+        self.recipe = completed(recipe, table, images)
+        self.catalogue = Catalogue(self.recipe, seds, table, images)
         self.scale = _resolved(self.catalogue) if scale is None else scale
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -75,8 +77,8 @@ class Simulation:
     def __dask_tokenize__(self) -> tuple[object, ...]:
         seds = grids.content_hash(self.catalogue.seds)
         key = ("argdask", PIXELS_VERSION, self.recipe.identity(), seds, self.scale)
-        table = self.catalogue.table
-        return key if table is None else (*key, table.content_hash())
+        brought = self.catalogue.table, self.catalogue.images
+        return (*key, *(one.content_hash() for one in brought if one is not None))
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -87,6 +89,8 @@ class Simulation:
         self, columns: Columns, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
         """Return the stamps (galaxy, y, x) of rows of the catalogue."""
+        if self.catalogue.images is not None:
+            return self.catalogue.images.stamps(columns["image"], out)
         return render_stamps(self.recipe, columns, out)
 
     def image(
@@ -116,7 +120,7 @@ class Simulation:
         """
         flux = columns["flux_in" if name == "input" else "flux_out"]
         rows = self.scale * flux
-        if self.recipe.normalise == "peak":
+        if self.recipe.normalise == "peak" and self.catalogue.images is None:
             # Into the row, not the stamp: one rounding less. A galaxy outside its frame
             # has no brightest pixel, and no light in any.
             brightest = brightest_pixels(self.recipe, columns)[:, None]
@@ -231,8 +235,10 @@ def _resolved(catalogue: Catalogue) -> float:
     key = catalogue.recipe.model_dump_json(), grids.content_hash(catalogue.seds)
     if table is not None:
         key = (*key, table.content_hash())
+    if catalogue.images is not None:
+        key = (*key, catalogue.images.stack.signature())
     if key not in _SCALES:
-        catalogue.check_table()
+        catalogue.check_inputs()
         if len(_SCALES) >= 64:
             _SCALES.clear()
         _SCALES[key] = resolve_scale(catalogue)

@@ -28,10 +28,7 @@ from argdask.table_templates import choose_templates
 
 __all__ = ["UserTable", "read_table"]
 
-_NAMES = {
-    "image": "number or name of the image",
-    "template_name": "name of the template",
-}
+_NAMES = {"template_name": "name of the template"}
 
 
 def read_table(

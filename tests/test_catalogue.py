@@ -696,7 +696,7 @@ def test_other_rows_in_any_order_change_no_galaxy(seds, names, rows, choices):
 )
 def test_a_table_that_does_not_fit_is_told_in_one_line(seds, data, message):
     with pytest.raises(InputError) as caught:
-        with_table(data, seds).check_table()
+        with_table(data, seds).check_inputs()
     assert str(caught.value).startswith(message)
     assert len(str(caught.value).splitlines()) == 1
 
@@ -708,7 +708,7 @@ def test_templates_of_a_table_must_be_valid_at_its_redshifts(values):
     redshifts = {"values": values}
     data = {"sed_index": [4, 4], "z_in": [0.5, 0.6], "z_out": [1.0, 1.2]}
     with pytest.raises(InputError) as caught:
-        with_table(data, grid(masked), redshifts=redshifts).check_table()
+        with_table(data, grid(masked), redshifts=redshifts).check_inputs()
     assert str(caught.value).startswith(
         "catalogue.sed_index, row 1: got sed_index 4, z_in 0.6, z_out 1.2, expected a "
         "template that is valid at z_in 0.6 and z_out 1.2; give other redshifts"
@@ -716,7 +716,7 @@ def test_templates_of_a_table_must_be_valid_at_its_redshifts(values):
     masked[2] = True
     data = {"z_in": [0.5, 0.6], "z_out": [1.0, 1.2]}
     with pytest.raises(InputError, match=r"catalogue.z_in, row 1: .*valid at z_in 0.6"):
-        with_table(data, grid(masked)).check_table()
+        with_table(data, grid(masked)).check_inputs()
 
 
 # What the grid does not have.

@@ -1,4 +1,4 @@
-"""What users bring, from the command line: redshifts, catalogues."""
+"""What users bring, from the command line: redshifts, catalogues, images."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy.table import Table
 
 import argdask as ad
 from argdask.cli import main
@@ -68,3 +69,27 @@ def test_a_set_from_a_catalogue(capsys):
         "argdask: galaxies: got 21, expected at most 20, the rows of the catalogue; "
     )
     assert run("generate", "other.zarr", *table) == 0
+
+
+def test_a_set_of_images_with_a_catalogue(capsys):
+    random = np.random.default_rng(1)
+    np.save("images.npy", random.lognormal(0, 1, (30, 8, 8)))
+    ids = random.permutation(60)[:30]
+    Table({"galaxy_id": ids, "z_in": random.uniform(0.1, 1.5, 30)}).write("table.fits")
+    Path("set.yaml").write_text(
+        "profile: {name: images, source: images.npy}\n"
+        "catalogue: {path: table.fits}\n"
+        "normalise: peak\n"
+    )
+    assert run("generate", "pairs.zarr", "--recipe", "set.yaml") == 0
+    assert run("verify", "pairs.zarr") == 0
+    pairs = ad.open_pairs("pairs.zarr")
+    assert pairs["galaxy_id"].values.tolist() == ids.tolist()
+    assert pairs["image"].values.tolist() == list(range(30))
+    assert run("preview", "set.yaml", "-o", "pairs.png") == 0
+    capsys.readouterr()
+    twice = ["--set", "profile.source=nothing.npy"]
+    assert run("generate", "other.zarr", "--recipe", "set.yaml", *twice) == 2
+    told = capsys.readouterr().err
+    assert "nothing.npy (no such file)" in told
+    assert len(told.splitlines()) == 1

@@ -275,6 +275,28 @@ WRONG = [
     ({"filters": [606]}, "filters.0", "606", "a valid string", SEE),
     ({"profile": 4}, "profile", "4", "keys with values", SEE),
     (profile(name="spergel"), "profile.name", "spergel", "'sersic'", SEE),
+    ({"profile": {"name": "images"}}, "profile.source", "nothing", "a value", SEE),
+    (
+        {"profile": {"name": "images", "source": "a", "axis_ratio": 1}},
+        "profile.axis_ratio",
+        "an unknown key",
+        "a key of the recipe",
+        "nearest: ",
+    ),
+    (
+        {"profile": {"name": "images", "source": "a", "draw": "twice"}},
+        "profile.draw",
+        "twice",
+        "'once' or 'random'",
+        SEE,
+    ),
+    (
+        {"profile": {"name": "images", "source": "a", "pixel_scale": 0.03}},
+        "profile.pixel_scale",
+        "0.03",
+        "that of the recipe, 0.06",
+        "set pixel_scale to 0.03: images are not resized",
+    ),
     (profile(sersic_index="four"), "profile.sersic_index", "four", LAWS, SEE),
     (profile(sersic_index=None), "profile.sersic_index", "None", LAWS, SEE),
     (
@@ -613,6 +635,8 @@ def test_everything_else_is_what_a_galaxy_follows_from():
         {"filters": ["a"]},
         profile(sersic_index=4),
         profile(offset_x=0.5),
+        {"profile": {"name": "images", "source": "a"}},
+        {"profile": {"name": "images", "source": "a", "draw": "random"}},
         {"sampling": "centre"},
         {"normalise": "peak"},
         {"reference_redshift": 1.0},
@@ -629,6 +653,15 @@ def test_everything_else_is_what_a_galaxy_follows_from():
     left_out = {"galaxies", "scale", "catalogue", "layout"}
     covered = {next(iter(other)) for other in others} | left_out
     assert covered == set(Recipe.model_fields)
+
+
+def test_where_images_are_is_not_what_a_galaxy_follows_from():
+    here, there = (
+        Recipe(profile={"name": "images", "source": one}) for one in ("a", "b.nc")
+    )
+    assert here.identity() == there.identity()
+    assert Recipe(**json.loads(there.model_dump_json())) == there
+    assert "source: b.nc" in there.to_yaml()
 
 
 def test_a_recipe_cannot_change():

@@ -11,7 +11,7 @@ import pytest
 import argdask as ad
 from argdask.errors import InputError
 from argdask.recipe import Recipe
-from argdask.recipe_tables import table_of, with_galaxies
+from argdask.recipe_tables import completed, table_of
 from argdask.tables import read_table
 
 TABLE = {"galaxy_id": [7, 3, 12], "axis_ratio": [0.5, 0.6, 0.7]}
@@ -33,13 +33,13 @@ def test_a_table_comes_from_the_argument_or_from_the_recipe():
 
 def test_the_number_of_galaxies_is_that_of_the_rows_or_less():
     table = read_table(TABLE)
-    assert with_galaxies(Recipe(), None).galaxies == 1000
-    assert with_galaxies(Recipe(), table).galaxies == 3
-    assert with_galaxies(Recipe(galaxies=2), table).galaxies == 2
+    assert completed(Recipe(), None, None).galaxies == 1000
+    assert completed(Recipe(), table, None).galaxies == 3
+    assert completed(Recipe(galaxies=2), table, None).galaxies == 2
     with pytest.raises(
         InputError, match=r"galaxies: got 4, expected at most 3, the ro"
     ):
-        with_galaxies(Recipe(galaxies=4), table)
+        completed(Recipe(galaxies=4), table, None)
 
 
 @pytest.mark.parametrize("kind", ["dict", "table", "frame", "dataset", "path"])
