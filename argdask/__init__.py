@@ -2,7 +2,8 @@
 
 One pure function makes every galaxy, ``simulate(recipe, seds, galaxies)``. ``build``
 gives the same as lazy dask arrays, ``write`` as a store on disk, from any number of
-workers; ``open_pairs`` reads it lazily and ``verify`` checks it.
+workers; ``open_pairs`` reads it lazily, ``verify`` checks it and ``export`` copies it
+to plain NumPy files.
 """
 
 from __future__ import annotations
@@ -12,12 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from argdask.errors import IncompleteError, InputError
+    from argdask.filter_curves import search_filters
     from argdask.pairs import build, simulate
-    from argdask.plotting import preview
+    from argdask.plotting import plot_seds, preview
     from argdask.recipe import Recipe
     from argdask.run import write
-    from argdask.sed_sources import default_seds, read_seds
+    from argdask.sed_building import build_seds
+    from argdask.sed_choices import SedGrid
+    from argdask.sed_files import read_seds, write_seds
+    from argdask.sed_sources import default_seds
+    from argdask.seds import interpolate_redshift
+    from argdask.store.export import export
     from argdask.store.reading import open_pairs
+    from argdask.tables import read_table
     from argdask.verification import verify
 
 # Where each public name lives. They are imported when first used, so that a command
@@ -26,28 +34,44 @@ _HOMES = {
     "IncompleteError": "argdask.errors",
     "InputError": "argdask.errors",
     "Recipe": "argdask.recipe",
+    "SedGrid": "argdask.sed_choices",
     "build": "argdask.pairs",
+    "build_seds": "argdask.sed_building",
     "default_seds": "argdask.sed_sources",
+    "export": "argdask.store.export",
+    "interpolate_redshift": "argdask.seds",
     "open_pairs": "argdask.store.reading",
+    "plot_seds": "argdask.plotting",
     "preview": "argdask.plotting",
-    "read_seds": "argdask.sed_sources",
+    "read_seds": "argdask.sed_files",
+    "read_table": "argdask.tables",
+    "search_filters": "argdask.filter_curves",
     "simulate": "argdask.pairs",
     "verify": "argdask.verification",
     "write": "argdask.run",
+    "write_seds": "argdask.sed_files",
 }
 
 __all__ = [
     "IncompleteError",
     "InputError",
     "Recipe",
+    "SedGrid",
     "build",
+    "build_seds",
     "default_seds",
+    "export",
+    "interpolate_redshift",
     "open_pairs",
+    "plot_seds",
     "preview",
     "read_seds",
+    "read_table",
+    "search_filters",
     "simulate",
     "verify",
     "write",
+    "write_seds",
 ]
 
 

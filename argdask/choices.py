@@ -88,13 +88,19 @@ def wrong_choice(
     return PydanticCustomError("wrong_choice", "expected {expected}", context)
 
 
-def input_error(errors: list[ErrorDetails]) -> InputError:
+def input_error(
+    errors: list[ErrorDetails], *, kind: str = "recipe", command: str = "argdask recipe"
+) -> InputError:
     """Turn pydantic's account of wrong values into one line about one of them.
 
     Parameters
     ----------
     errors
         What was wrong.
+    kind
+        What the choices are of.
+    command
+        The command that shows every choice.
 
     Returns
     -------
@@ -106,32 +112,33 @@ def input_error(errors: list[ErrorDetails]) -> InputError:
     details = next((one for one in errors if one["type"] not in shapes), errors[0])
     field = ".".join(_keys(details["loc"]))
     context = details.get("ctx", {})
+    see = f"see `{command}` for every choice"
     if details["type"] == "unknown_key":
         field = ".".join(filter(None, [field, context["key"]]))
         cure = f"nearest: {context['near']}"
         wrong = "an unknown key"
-        return InputError(field or "recipe", wrong, "a key of the recipe", cure)
+        return InputError(field or kind, wrong, f"a key of the {kind}", cure)
     if details["type"] == "wrong_choice":
         field = ".".join(filter(None, [field, context["field"]]))
         told = context["value"], context["expected"], context["cure"]
-        return InputError(field or "recipe", *told)
+        return InputError(field or kind, *told)
     if details["type"].startswith("union_tag") or details["type"] in shapes - {
         "literal_error"
     }:
         laws = "a number or a distribution (constant, uniform, normal, ...)"
         expected = laws if field.count(".") else "keys with values"
-        return InputError(field, details["input"], expected, _SEE)
+        return InputError(field, details["input"], expected, see)
     expected = details["msg"].removeprefix("Input should be ")
     if details["type"] in _EXPECTED:
         expected = _EXPECTED[details["type"]].format(**context)
     value = "nothing" if details["type"] == "missing" else details["input"]
-    return InputError(field or "recipe", value, expected, _SEE)
+    return InputError(field or kind, value, expected, see)
 
 
 def _keys(location: tuple[int | str, ...]) -> Iterator[str]:
     """Leave out what pydantic adds to a location: the members of unions."""
     members = {"constant", "uniform", "normal", "lognormal", "beta", "choice", "int"}
-    members |= {"float", "str", "Scale"}
+    members |= {"float", "str", "Scale", "sersic", "images"}
     names = [str(step) for step in location]
     for before, name in zip(["", *names], names, strict=False):
         # A second beta is the key of that name, in the distribution of that name.
@@ -181,6 +188,11 @@ def _flow(value: Any) -> str:
         if value.get("distribution") == "constant":
             value = value["value"]
     if isinstance(value, tuple):
-        value = list(value)
+        value = [
+            json.loads(one.model_dump_json(exclude_defaults=True))
+            if isinstance(one, Choices)
+            else one
+            for one in value
+        ]
     text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**9)
     return text.removesuffix("...\n").strip()

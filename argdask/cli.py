@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 import argdask as ad
+from argdask.cli_seds import seds
 from argdask.errors import IncompleteError, InputError
 
 __all__ = ["main"]
@@ -35,7 +36,7 @@ _seds = click.option(
     "--seds",
     "seds_file",
     metavar="FILE",
-    help="SED grid that smpy made (HDF5); the built-in grid if left out.",
+    help="SED grid: netCDF, Zarr, .npz, or what smpy wrote; else the built-in one.",
 )
 _filter_names = click.option(
     "--filter-names",
@@ -148,27 +149,42 @@ def verify(store: str, sample: int, as_json: bool) -> None:
 
 
 @cli.command(
-    epilog=_examples("argdask recipe\nargdask recipe train.yaml --set galaxies=100000")
+    epilog=_examples(
+        "argdask recipe\n"
+        "argdask recipe train.yaml --set galaxies=100000\n"
+        "argdask recipe recipe.schema.json --schema"
+    )
 )
-@click.argument("out", required=False, metavar="[OUT.yaml]")
+@click.argument("out", required=False, metavar="[OUT]")
 @_recipe_file
 @_settings
-def recipe(out: str | None, recipe_file: str | None, settings: tuple[str, ...]) -> None:
-    """Print every choice with its default and meaning, or write them to OUT.yaml."""
-    text = _chosen_recipe(None, recipe_file, settings).to_yaml()
+@click.option(
+    "--schema",
+    is_flag=True,
+    help="Print the JSON schema instead, by which editors complete and check recipes.",
+)
+def recipe(
+    out: str | None, recipe_file: str | None, settings: tuple[str, ...], schema: bool
+) -> None:
+    """Print every choice with its default and meaning, or write them to OUT."""
+    if schema and (recipe_file or settings):
+        raise InputError(
+            "--schema",
+            "with choices",
+            "--schema alone",
+            "it is the same for any recipe",
+        )
+    if schema:
+        text = json.dumps(ad.Recipe.json_schema(), indent=2) + "\n"
+        use = f"begin recipes with: # yaml-language-server: $schema={out}"
+    else:
+        text = _chosen_recipe(None, recipe_file, settings).to_yaml()
+        use = f"edit it, then: argdask generate pairs.zarr --recipe {out}"
     if out is None:
         click.echo(text, nl=False)
         return
-    try:
-        with Path(out).open("x", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise InputError(
-            "OUT.yaml", out, f"a new file ({error.strerror})", "choose another name"
-        ) from None
-    click.echo(
-        f"wrote {out}; edit it, then: argdask generate pairs.zarr --recipe {out}"
-    )
+    _write_new(out, text)
+    click.echo(f"wrote {out}; {use}")
 
 
 @cli.command(
@@ -199,6 +215,7 @@ def preview(
 ) -> None:
     """Draw a few galaxies, input above target, all filters across."""
     from argdask.plotting import save
+    from argdask.recipe_tables import table_of
 
     if Path(source).is_dir():
         pairs = ad.open_pairs(source, chunks=None, incomplete=True)
@@ -206,9 +223,35 @@ def preview(
     else:
         choices = ad.Recipe.from_yaml(source)
         seds = _read_seds(seds_file, filter_names)
-        pairs = ad.simulate(choices, seds, range(galaxies))
+        table = table_of(choices)
+        ids = range(galaxies) if table is None else table.galaxy_id[:galaxies]
+        pairs = ad.simulate(choices, seds, ids)
     save(ad.preview(pairs), picture)
     click.echo(f"wrote {picture}")
+
+
+@cli.command(epilog=_examples("argdask export pairs.zarr arrays"))
+@click.argument("store", metavar="STORE")
+@click.argument("folder", metavar="DIR")
+@click.option(
+    "--format",
+    "layout",
+    default="npy",
+    show_default=True,
+    metavar="FORMAT",
+    help="npy: NumPy arrays, and the truth as a table with units (ECSV).",
+)
+def export(store: str, folder: str, layout: str) -> None:
+    """Copy a store to plain files in DIR, or go on with a copy that was begun."""
+    with _progress() as show:
+        made = ad.export(store, folder, layout=layout, progress=show)
+    state = f"wrote {', '.join(made.made)}" if made.made else "it was complete"
+    click.echo(
+        f"{made.galaxies} pairs in {made.folder} ({made.size / 1e6:.1f} MB; {state})."
+    )
+
+
+cli.add_command(seds)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -226,13 +269,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _fail(error.format_message(), BAD_INPUT)
     except InputError as error:
         _fail(str(error), BAD_INPUT)
+    except ImportError as error:  # an extra that is not installed
+        _fail(str(error), BAD_INPUT)
     except IncompleteError as error:
         _fail(str(error), INCOMPLETE)
     except OSError as error:
         # What the system refuses, a name that is too long for instance.
         _fail(f"{error.filename or 'system'}: {error.strerror}", BAD_INPUT)
-    except ImportError as error:
-        _fail(str(error), BAD_INPUT)
     except (KeyboardInterrupt, click.Abort):
         _fail("stopped; run the same command again to resume", INCOMPLETE)
     sys.exit(COMPLETE)
@@ -241,6 +284,16 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def _fail(message: str, code: int) -> NoReturn:
     click.echo(f"argdask: {' '.join(message.split())}", err=True)
     sys.exit(code)
+
+
+def _write_new(out: str, text: str) -> None:
+    try:
+        with Path(out).open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputError(
+            "OUT", out, f"a new file ({error.strerror})", "choose another name"
+        ) from None
 
 
 def _stored_recipe(out: Path) -> ad.Recipe | None:

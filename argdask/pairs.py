@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from argdask.errors import InputError, nearest
 from argdask.recipe import Recipe
+from argdask.recipe_tables import table_of
 from argdask.sed_sources import default_seds
 from argdask.simulation import Simulation, dataset_of
 
@@ -31,6 +32,7 @@ def simulate(
     galaxies: ArrayLike | None = None,
     *,
     variables: Sequence[str] | None = None,
+    catalogue: Any = None,
 ) -> xr.Dataset:
     """Make training pairs now, in memory.
 
@@ -41,11 +43,14 @@ def simulate(
     seds
         The SED grid (redshift, filter, template) [uJy]; the built-in one if left out.
     galaxies
-        Ids of the galaxies; all of the recipe's if left out. Any id from 0 on will do:
-        a galaxy has the same pixels alone and in any set.
+        Ids of the galaxies; all of the recipe's if left out. Any id from 0 on will do,
+        or any of the table: a galaxy has the same pixels alone and in any set.
     variables
         Image variables to make, of `input` and `target`; both if left out. The truth
         comes in any case.
+    catalogue
+        A table of galaxies whose columns take the place of drawn ones: what
+        `argdask.read_table` returns or reads. The recipe's own if left out.
 
     Returns
     -------
@@ -64,10 +69,11 @@ def simulate(
     >>> pair["input"].shape
     (1, 60, 60, 9)
     """
-    simulation = _simulation(recipe, seds)
+    simulation = _simulation(recipe, seds, catalogue)
     names = _image_names(simulation, variables)
-    ids = np.arange(simulation.recipe.galaxies) if galaxies is None else galaxies
-    return dataset_of(simulation, *simulation.make(_checked_ids(ids), names))
+    if galaxies is None:
+        galaxies = simulation.catalogue.ids(0, simulation.recipe.galaxies)
+    return dataset_of(simulation, *simulation.make(_checked_ids(galaxies), names))
 
 
 def build(
@@ -75,6 +81,7 @@ def build(
     seds: xr.DataArray | None = None,
     *,
     chunks: int = 64,
+    catalogue: Any = None,
 ) -> xr.Dataset:
     """Describe training pairs as lazy dask arrays; no image is computed.
 
@@ -86,6 +93,9 @@ def build(
         The SED grid (redshift, filter, template) [uJy]; the built-in one if left out.
     chunks
         Galaxies in a chunk. One task makes all images of a chunk.
+    catalogue
+        A table of galaxies whose columns take the place of drawn ones: what
+        `argdask.read_table` returns or reads. The recipe's own if left out.
 
     Returns
     -------
@@ -105,7 +115,7 @@ def build(
     where it was left, without a graph.
     """
     _refuse_query_planning()
-    simulation = _simulation(recipe, seds)
+    simulation = _simulation(recipe, seds, catalogue)
     galaxies = simulation.recipe.galaxies
     if not isinstance(chunks, Integral) or isinstance(chunks, bool) or chunks < 1:
         raise InputError(
@@ -120,14 +130,17 @@ def build(
             f"at most {_MOST_CHUNKS} chunks, not {len(starts)}",
             "use argdask.write, or larger chunks",
         )
-    columns = simulation.catalogue.columns(np.arange(galaxies))
+    columns = simulation.catalogue.columns(simulation.catalogue.ids(0, galaxies))
     sizes = tuple(min(chunks, galaxies - start) for start in starts)
     return dataset_of(simulation, columns, _lazy_images(simulation, sizes))
 
 
-def _simulation(recipe: Recipe | None, seds: xr.DataArray | None) -> Simulation:
+def _simulation(
+    recipe: Recipe | None, seds: xr.DataArray | None, catalogue: Any
+) -> Simulation:
     grid = default_seds() if seds is None else seds
-    return Simulation(Recipe() if recipe is None else recipe, grid)
+    chosen = Recipe() if recipe is None else recipe
+    return Simulation(chosen, grid, table=table_of(chosen, catalogue))
 
 
 def _image_names(
@@ -201,5 +214,5 @@ def _lazy_images(simulation: Simulation, sizes: tuple[int, ...]) -> dict[str, da
 def _make_block(
     simulation: Simulation, names: tuple[str, ...], start: int, stop: int
 ) -> tuple[NDArray[np.float32], ...]:
-    _, images = simulation.make(np.arange(start, stop), names)
+    _, images = simulation.make(simulation.catalogue.ids(start, stop), names)
     return tuple(images[name] for name in names)

@@ -1,4 +1,4 @@
-"""Photometry: spectra and filter curves to fluxes, with dust and absorption by gas."""
+"""Photometry: spectra and filter curves to fluxes, with dust."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from argdask.errors import InputError
 
 __all__ = [
+    "LIGHT_SPEED",
     "LOG_STEP",
     "ab_flux",
     "ab_magnitude",
@@ -17,7 +18,6 @@ __all__ = [
     "calzetti2000",
     "calzetti2000_transmission",
     "luminosity_density",
-    "madau1995_transmission",
     "pivot_wavelength",
 ]
 
@@ -28,22 +28,12 @@ Transmission = Callable[[Floats, float], Floats]
 LOG_STEP = 1e-4
 """Step in ln(wavelength) of the grid on which spectra are integrated."""
 
+LIGHT_SPEED = 2.99792458e18
+"""Speed of light, Angstrom / s."""
+
 _AB_ZERO_POINT = 23.9  # of uJy; 48.60 of erg / s / cm2 / Hz, Oke & Gunn (1983)
-_LIGHT_SPEED = 2.99792458e18  # Angstrom / s
 _MEGAPARSEC = 1e6 * 648_000 / np.pi * 1.495978707e13  # cm; IAU 2012 and 2015
 _MICROJANSKY = 1e-29  # erg / s / cm2 / Hz
-
-_LYMAN_LIMIT = 912.0  # Angstrom
-# Wavelength (Angstrom) and strength of the Lyman lines. The first four strengths are
-# those of Madau (1995); the higher ones continue his series, as smpy and EAZY use it.
-# fmt: off
-_LYMAN_LINES = (
-    (1216.0, 3.6e-3), (1026.0, 1.7e-3), (972.8, 1.2e-3), (950.0, 9.3e-4),
-    (938.1, 8.2e-4), (931.0, 7.5e-4), (926.5, 7.1e-4), (923.4, 6.8e-4),
-    (921.2, 6.6e-4), (919.6, 6.4e-4), (918.4, 6.3e-4), (917.5, 6.2e-4),
-    (916.7, 6.1e-4), (916.1, 6.0e-4), (915.6, 6.0e-4), (915.2, 6.0e-4),
-)
-# fmt: on
 
 
 def ab_magnitude(flux: ArrayLike) -> Floats:
@@ -106,7 +96,7 @@ def luminosity_density(absolute_magnitude: float, wavelength: float) -> float:
     """
     area = 4 * np.pi * (1e-5 * _MEGAPARSEC) ** 2  # cm2, of a sphere of 10 pc
     flux = float(ab_flux(absolute_magnitude)) * _MICROJANSKY
-    return float(flux * area * _LIGHT_SPEED / wavelength**2)
+    return float(flux * area * LIGHT_SPEED / wavelength**2)
 
 
 def pivot_wavelength(wavelength: Floats, transmission: Floats) -> float:
@@ -182,50 +172,6 @@ def calzetti2000_transmission(wavelength: ArrayLike, e_bv: ArrayLike) -> Floats:
     return np.asarray(10 ** (-0.4 * np.asarray(e_bv, float) * calzetti2000(wavelength)))
 
 
-def madau1995_transmission(wavelength: Floats, redshift: float) -> Floats:
-    """Return the mean transmission of the intergalactic medium.
-
-    Parameters
-    ----------
-    wavelength
-        Observed wavelength, Angstrom, shape (n,).
-    redshift
-        Redshift of the source.
-
-    Returns
-    -------
-    ndarray
-        Transmitted fraction, 0 to 1, shape (n,).
-
-    Notes
-    -----
-    Madau (1995, ApJ 441, 18): line blanketing of equations 12 and 15 for 16 Lyman
-    lines, and the photoelectric absorption approximated in the footnote to his equation
-    16. That approximation falls again far blueward of the Lyman limit, where real
-    absorption does not: the optical depth is held at its greatest value there.
-    """
-    limit = _LYMAN_LIMIT * (1 + redshift)
-    continuum = np.linspace(_LYMAN_LIMIT, limit, 1001)
-    deepest = continuum[np.argmax(_madau1995_depth(continuum, redshift))]
-    observed = np.maximum(np.asarray(wavelength, float), deepest)
-    return np.asarray(np.exp(-_madau1995_depth(observed, redshift)))
-
-
-def _madau1995_depth(wavelength: Floats, redshift: float) -> Floats:
-    """Return the optical depth of Madau (1995) as published, shape (n,)."""
-    emitted = 1 + redshift
-    depth = np.zeros_like(wavelength)
-    for line, strength in _LYMAN_LINES:
-        absorbed = wavelength <= line * emitted
-        depth += np.where(absorbed, strength * (wavelength / line) ** 3.46, 0.0)
-    met = wavelength / _LYMAN_LIMIT  # 1 + z at which a photon meets the Lyman limit
-    ionising = 0.25 * met**3 * (emitted**0.46 - met**0.46)
-    ionising += 9.4 * met**1.5 * (emitted**0.18 - met**0.18)
-    ionising -= 0.7 * met**3 * (met**-1.32 - emitted**-1.32)
-    ionising -= 0.023 * (emitted**1.68 - met**1.68)
-    return depth + np.where(met < emitted, ionising, 0.0)
-
-
 def band_fluxes(
     wavelength: Floats,
     luminosity: Floats,
@@ -253,7 +199,8 @@ def band_fluxes(
     luminosity_distance
         Luminosity distances of the redshifts, Mpc, shape (redshift,).
     igm
-        Transmission, a function such as `madau1995_transmission`; None for 1.
+        Transmission, a function such as `argdask.igm.madau1995_transmission`; None
+        for 1.
     step
         Step of integration in ln(wavelength); 2e-4 still errs by < 0.001 mag.
 
@@ -285,7 +232,7 @@ def band_fluxes(
         for cell, curve in zip(row, filters, strict=True):
             cell[:] = _band_mean(nodes, spectra, curve, z, igm)
     area = 4 * np.pi * (luminosity_distance * _MEGAPARSEC) ** 2  # cm2
-    return flux / (_LIGHT_SPEED * _MICROJANSKY * area)[:, None, None]
+    return flux / (LIGHT_SPEED * _MICROJANSKY * area)[:, None, None]
 
 
 def _band_mean(

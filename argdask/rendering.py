@@ -87,9 +87,12 @@ def resolve_scale(catalogue: Catalogue) -> float:
     last = recipe.galaxies if rule.over == "all" else min(recipe.galaxies, rule.over)
     brightest = 0.0
     for start in range(0, last, _BATCH):
-        columns = catalogue.columns(np.arange(start, min(start + _BATCH, last)))
+        columns = catalogue.columns(catalogue.ids(start, min(start + _BATCH, last)))
         light = columns["flux_in"].max(axis=1)
-        pixels = brightest_pixels(recipe, columns)
+        if catalogue.images is None:
+            pixels = brightest_pixels(recipe, columns)
+        else:
+            pixels = catalogue.images.brightest_pixels(columns["image"])
         light = light * (pixels if recipe.normalise == "flux" else pixels > 0)
         brightest = max(brightest, float(light.max()))
     if not 0 < brightest < np.inf:

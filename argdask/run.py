@@ -16,11 +16,13 @@ import xarray as xr
 
 from argdask.errors import IncompleteError, InputError
 from argdask.recipe import Recipe
+from argdask.recipe_tables import table_of
 from argdask.sed_sources import default_seds
 from argdask.simulation import Simulation
 from argdask.store import closing, zarr_store
-from argdask.store.plan import Plan, plan_of
+from argdask.store.plan import Plan, check_images, plan_of
 from argdask.store.receipts import Journal, Receipt, done_receipts, remove_receipts
+from argdask.tables import UserTable
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -64,6 +66,7 @@ def write(
     path: str | Path,
     *,
     seds: xr.DataArray | None = None,
+    catalogue: Any = None,
     client: Client | None = None,
     progress: Progress | None = None,
 ) -> Summary:
@@ -78,6 +81,10 @@ def write(
     seds
         The SED grid (redshift, filter, template) [uJy]; the store's own where there is
         a store, else the built-in one, if left out.
+    catalogue
+        A table of galaxies whose columns take the place of drawn ones: what
+        `argdask.read_table` returns or reads. The store's own where there is a store,
+        else that of the recipe, if left out.
     client
         A dask client; the active one if left out, and without one everything is done in
         this process.
@@ -99,11 +106,12 @@ def write(
     """
     # Workers may have another working directory.
     place = Path(path).absolute()
-    simulation, plan = _planned(recipe, place, seds)
+    simulation, plan = _planned(recipe, place, seds, catalogue)
     done = done_receipts(place, plan)
     if _is_complete(place):
         remove_receipts(place)
         return Summary(place, plan, 0, _size_of(place))
+    check_images(simulation, plan)
     _check_space(place, simulation, plan, done)
     if not place.exists():
         zarr_store.initialise(place, simulation, plan)
@@ -168,30 +176,55 @@ def _resumable(place: Path) -> Iterator[None]:
 
 
 def _planned(
-    recipe: Recipe | None, place: Path, seds: xr.DataArray | None
+    recipe: Recipe | None, place: Path, seds: xr.DataArray | None, catalogue: Any
 ) -> tuple[Simulation, Plan]:
     """Plan a new store, or find the plan of the one that is there."""
     if not place.exists():
         _check_parent(place)
         grid = default_seds() if seds is None else seds
-        simulation = Simulation(Recipe() if recipe is None else recipe, grid)
+        chosen = Recipe() if recipe is None else recipe
+        simulation = Simulation(chosen, grid, table=table_of(chosen, catalogue))
         return simulation, plan_of(simulation)
     stored = zarr_store.read_plan(place)
     own, plan = zarr_store.simulation_of(place, stored.fingerprint)
-    if recipe is None and seds is None:
+    if recipe is None and seds is None and catalogue is None:
         return own, plan
-    _compare(place, stored, recipe or stored.recipe, own.catalogue.seds, seds)
+    chosen = recipe or stored.recipe
+    grid = own.catalogue.seds if seds is None else seds
+    _compare(place, stored, chosen, grid, _table_to_compare(chosen, own, catalogue))
     return own, plan
+
+
+def _table_to_compare(
+    recipe: Recipe, own: Simulation, catalogue: Any
+) -> UserTable | None:
+    """Return the table that is asked for, the store's own where none is named."""
+    if catalogue is not None and recipe.catalogue == own.recipe.catalogue:
+        # The recipe came from the store, and the table is what is new.
+        recipe = recipe.model_copy(update={"catalogue": None})
+    if catalogue is None:
+        named = recipe.catalogue
+        gone = named is not None and not Path(named.path).expanduser().exists()
+        if named is None or (gone and named == own.recipe.catalogue):
+            return own.catalogue.table
+    return table_of(recipe, catalogue)
 
 
 def _compare(
     place: Path,
     stored: Plan,
     recipe: Recipe,
-    own: xr.DataArray,
-    seds: xr.DataArray | None,
+    seds: xr.DataArray,
+    table: UserTable | None,
 ) -> None:
-    """Refuse to go on with a store that another recipe or grid made."""
+    """Refuse to go on with a store that another recipe, grid or table made."""
+    # Filters first: what the store's own grid lacks is no fault of a filter's name.
+    filters = stored.recipe.model_copy(update={"filters": recipe.filters})
+    _refuse_differences(place, stored, replace(stored, recipe=filters))
+    same_scale = recipe.scale == stored.recipe.scale
+    scale = stored.scale if same_scale else None
+    simulation = Simulation(recipe, seds, scale, table=table)
+    recipe = simulation.recipe
     if recipe.galaxies != stored.galaxies:
         raise InputError(
             "galaxies",
@@ -199,12 +232,7 @@ def _compare(
             f"{stored.galaxies} as in {place}",
             "choose another path, or the same number to go on with this store",
         )
-    # The recipe alone first: what the store's own grid lacks is no fault of a filter.
-    _refuse_differences(place, stored, replace(stored, recipe=recipe))
-    same_scale = recipe.scale == stored.recipe.scale
-    scale = stored.scale if same_scale else None
-    asked = plan_of(Simulation(recipe, own if seds is None else seds, scale))
-    _refuse_differences(place, stored, asked)
+    _refuse_differences(place, stored, plan_of(simulation))
 
 
 def _refuse_differences(place: Path, stored: Plan, asked: Plan) -> None:
@@ -216,7 +244,7 @@ def _refuse_differences(place: Path, stored: Plan, asked: Plan) -> None:
         raise InputError(
             "store",
             str(place),
-            "a store of the same recipe and SED grid",
+            "a store of the same recipe, SED grid, catalogue and images",
             f"it differs in {told}; choose another path, or delete it first",
         )
 

@@ -147,6 +147,7 @@ class Constant(_Law):
     """The same value for every galaxy; a plain number means this."""
 
     distribution: Literal["constant"] = "constant"
+    """Which distribution this is: constant."""
     value: float
     """The value."""
 
@@ -163,6 +164,7 @@ class Uniform(_Law):
     """Every value between two bounds equally likely."""
 
     distribution: Literal["uniform"] = "uniform"
+    """Which distribution this is: uniform."""
     minimum: float
     """Lowest value."""
     maximum: float
@@ -243,6 +245,7 @@ class Normal(_Truncated):
     """The normal distribution, cut at bounds if they are given."""
 
     distribution: Literal["normal"] = "normal"
+    """Which distribution this is: normal."""
     mean: float
     """Mean before cutting."""
     sigma: float = Field(gt=0)
@@ -259,6 +262,7 @@ class Lognormal(_Truncated):
     """The natural logarithm is normal, cut at bounds if they are given."""
 
     distribution: Literal["lognormal"] = "lognormal"
+    """Which distribution this is: lognormal."""
     median: float = Field(gt=0)
     """Median before cutting."""
     sigma: float = Field(gt=0)
@@ -282,6 +286,7 @@ class Beta(_Law):
     """The beta distribution, stretched over an interval."""
 
     distribution: Literal["beta"] = "beta"
+    """Which distribution this is: beta."""
     alpha: float = Field(gt=0)
     """First shape parameter."""
     beta: float = Field(gt=0)
@@ -310,6 +315,7 @@ class Choice(_Law):
     """One of a list of values."""
 
     distribution: Literal["choice"] = "choice"
+    """Which distribution this is: choice."""
     values: tuple[float, ...] = Field(min_length=1)
     """The values."""
     weights: tuple[Annotated[float, Field(ge=0)], ...] | None = None
@@ -367,11 +373,12 @@ def _read_number(data: Any) -> Any:
     return {"distribution": "constant", "value": data} if is_number else data
 
 
+_AnyLaw = Annotated[
+    Constant | Uniform | Normal | Lognormal | Beta | Choice,
+    Field(discriminator="distribution"),
+]
+
 Distribution = Annotated[
-    Annotated[
-        Constant | Uniform | Normal | Lognormal | Beta | Choice,
-        Field(discriminator="distribution"),
-    ],
-    BeforeValidator(_read_number),
+    _AnyLaw, BeforeValidator(_read_number, json_schema_input_type=float | _AnyLaw)
 ]
 """Any distribution, or a plain number for a constant."""

@@ -60,6 +60,14 @@ VARIABLES: dict[str, Variable] = {
         _galaxy(
             "galaxy_id", "int64", "1", "what the galaxy's random numbers follow from"
         ),
+        _galaxy(
+            "group",
+            "int64",
+            "1",
+            "what must not be divided between training and validation",
+        ),
+        _galaxy("image", "int64", "1", "number of the image, from 0"),
+        _galaxy("invalid_pixels", "int32", "1", "pixels of the image without a value"),
         _galaxy("z_in", "float64", "1", "redshift of the input"),
         _galaxy("z_out", "float64", "1", "redshift of the target"),
         _galaxy("sed_index", "int32", "1", "number of the template in the SED grid"),

@@ -11,7 +11,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from argdask.cosmologies import DEFAULT_COSMOLOGY, checked_cosmology
 from argdask.errors import InputError, nearest
+from argdask.interpolation import flux_at
 
 __all__ = [
     "DEFAULT_COSMOLOGY",
@@ -20,20 +22,13 @@ __all__ = [
     "check_seds",
     "content_hash",
     "cosmology",
+    "interpolate_redshift",
     "select_filters",
 ]
 
 Floats = NDArray[np.float64]
 
 DIMS = ("redshift", "filter", "template")
-
-# Name in astropy.cosmology, and the parameters that it cannot do without.
-_COSMOLOGIES = {
-    "FlatLambdaCDM": {"H0", "Om0"},
-    "LambdaCDM": {"H0", "Om0", "Ode0"},
-    "wCDM": {"H0", "Om0", "Ode0", "w0"},
-}
-DEFAULT_COSMOLOGY = {"name": "FlatLambdaCDM", "H0": 70.0, "Om0": 0.3}
 
 # Unit and meaning of the coordinates that argdask itself knows.
 _LABELS = {
@@ -42,7 +37,7 @@ _LABELS = {
     "wavelength": ("Angstrom", "wavelength of the filter"),
     "valid": ("1", "finite in every filter and not zero in all of them"),
     "template_name": ("1", "name of the template"),
-    "type": ("1", "spectral type, from 0 (El) to 5 (SB2)"),
+    "type": ("1", "place in the sequence of templates, between two if mixed"),
     "e_bv": ("mag", "colour excess E(B-V) of the dust"),
     "metallicity": ("solar", "metallicity of the stars"),
     "age": ("yr", "time since star formation began"),
@@ -135,8 +130,8 @@ def _check_structure(seds: xr.DataArray) -> None:
 def _check_values(seds: xr.DataArray, redshift: Floats, flux: Floats) -> None:
     """Check the values of a grid in canonical order."""
     if not np.all((redshift > 0) & np.isfinite(redshift)):
-        wrong = redshift[~((redshift > 0) & np.isfinite(redshift))][0]
-        raise InputError("seds.redshift", wrong, "redshifts above 0", "drop this one")
+        bad = float(redshift[~((redshift > 0) & np.isfinite(redshift))][0])
+        raise InputError("seds.redshift", bad, "redshifts above 0", "drop this one")
     names = seds["filter"].values.tolist()
     for field, values in {"redshift": redshift.tolist(), "filter": names}.items():
         twice = [value for value in values if values.count(value) > 1]
@@ -171,7 +166,9 @@ def _plain(attrs: Mapping[Any, Any]) -> dict[str, str | int | float]:
 def _tidy(variable: xr.Variable) -> xr.Variable:
     """Return a copy of a coordinate, with fixed-width text and plain attributes."""
     text = variable.dtype.kind in "OT"
-    values = np.array(variable.values, dtype=str if text else variable.dtype)
+    # by way of a list, since numpy's own variable-length text knows no other way
+    given = variable.values.tolist() if text else variable.values
+    values = np.array(given, dtype=str if text else variable.dtype)
     return xr.Variable(variable.dims, values, _plain(variable.attrs))
 
 
@@ -214,6 +211,56 @@ def select_filters(seds: xr.DataArray, names: Iterable[str]) -> xr.DataArray:
     return check_seds(chosen.assign_coords(valid=allowed))
 
 
+def interpolate_redshift(seds: xr.DataArray, redshift: ArrayLike) -> xr.DataArray:
+    """Return the grid at other redshifts within its range.
+
+    Parameters
+    ----------
+    seds
+        An SED grid.
+    redshift
+        Redshifts, one or a list, in any order.
+
+    Returns
+    -------
+    DataArray
+        The grid at these redshifts, ascending, dims (redshift, filter, template): its
+        own fluxes on its own redshifts; elsewhere linear in ln(flux) against
+        ln(redshift), linear in flux where an end is 0, and NaN and not valid where an
+        end is not valid.
+
+    Raises
+    ------
+    InputError
+        A redshift is beyond the grid or comes twice, or the grid is no grid.
+    """
+    seds = check_seds(seds)
+    known = seds["redshift"].values
+    wanted = np.sort(np.round(np.atleast_1d(np.asarray(redshift, float)), 9))
+    if not (wanted.ndim == 1 and wanted.size and np.all(np.diff(wanted) > 0)):
+        raise InputError("redshift", redshift, "one or more, each once", "correct it")
+    if not known[0] <= wanted[0] <= wanted[-1] <= known[-1]:
+        expected = f"redshifts from {known[0]:g} to {known[-1]:g}, as the grid has them"
+        cure = "leave out those beyond, or make a larger grid"
+        raise InputError("redshift", wanted.tolist(), expected, cure)
+    valid = seds["valid"].values
+    own = seds.transpose("redshift", "template", "filter").values
+    clear = np.where(valid[:, :, None], own, np.nan)
+    count = seds.sizes["template"]
+    every = np.tile(np.arange(count), wanted.size)
+    flux = flux_at(clear, known, np.repeat(wanted, count), every)
+    flux = flux.reshape(wanted.size, count, -1)
+    _, here, there = np.intersect1d(wanted, known, return_indices=True)
+    flux[here] = own[there]  # with what is not valid as it was
+    finite = np.array(np.isfinite(flux).all(axis=2))
+    finite[here] = valid[there]
+    like = seds.isel(redshift=np.zeros(wanted.size, int)).assign_coords(
+        redshift=("redshift", wanted, seds["redshift"].attrs),
+        valid=(("redshift", "template"), finite, seds["valid"].attrs),
+    )
+    return like.copy(data=flux.transpose(0, 2, 1))
+
+
 def cosmology(seds: xr.DataArray) -> Any:
     """Return the cosmology in which a grid was made.
 
@@ -240,21 +287,11 @@ def cosmology(seds: xr.DataArray) -> Any:
     return getattr(astropy.cosmology, str(parameters.pop("name")))(**parameters)
 
 
-def _cosmology_parameters(seds: xr.DataArray) -> dict[str, str | float]:
+def _cosmology_parameters(seds: xr.DataArray) -> dict[str, Any]:
     given = seds.attrs.get("cosmology", json.dumps(DEFAULT_COSMOLOGY))
-    try:
-        parameters = dict(json.loads(given))
-        needed = _COSMOLOGIES[parameters.pop("name")]
-        numbers = {name: float(parameters[name]) for name in sorted(parameters)}
-        if set(numbers) != needed or not np.isfinite(list(numbers.values())).all():
-            raise ValueError(given)
-    except (TypeError, ValueError, KeyError) as error:
-        expected = "JSON with the name and parameters of a cosmology: " + ", ".join(
-            f"{name} ({', '.join(sorted(of))})" for name, of in _COSMOLOGIES.items()
-        )
-        cure = f"write for instance {json.dumps(DEFAULT_COSMOLOGY)}"
-        raise InputError("seds.cosmology", given, expected, cure) from error
-    return {"name": json.loads(given)["name"], **numbers}
+    if not isinstance(given, str):
+        given = repr(given)  # an attribute is text, so that every store can hold it
+    return checked_cosmology(given, field="seds.cosmology")
 
 
 def age_of_universe(seds: xr.DataArray, redshift: ArrayLike) -> Floats:

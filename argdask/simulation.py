@@ -13,9 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from argdask import cubes
 from argdask import seds as grids
 from argdask.catalogue import Catalogue, Columns
+from argdask.image_light import light_of
 from argdask.recipe import Recipe
+from argdask.recipe_tables import completed
 from argdask.rendering import brightest_pixels, render_stamps, resolve_scale
 from argdask.schema import IMAGE_DIMS, VARIABLES
+from argdask.tables import UserTable
 
 __all__ = [
     "PIXELS_VERSION",
@@ -40,6 +43,8 @@ class Simulation:
         The SED grid (redshift, filter, template) [uJy].
     scale
         What all fluxes are multiplied by; by the recipe's rule if left out.
+    table
+        A user's catalogue, of which all columns take the place of drawn ones.
 
     Raises
     ------
@@ -48,10 +53,16 @@ class Simulation:
     """
 
     def __init__(
-        self, recipe: Recipe, seds: xr.DataArray, scale: float | None = None
+        self,
+        recipe: Recipe,
+        seds: xr.DataArray,
+        scale: float | None = None,
+        *,
+        table: UserTable | None = None,
     ) -> None:
-        self.recipe = recipe
-        self.catalogue = Catalogue(recipe, seds)
+        images = light_of(recipe)
+        self.recipe = completed(recipe, table, images)
+        self.catalogue = Catalogue(self.recipe, seds, table, images)
         self.scale = _resolved(self.catalogue) if scale is None else scale
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -60,11 +71,14 @@ class Simulation:
         with np.errstate(over="ignore"):
             small = seds.astype(np.float32)
         exact = np.array_equal(small.values, seds.values, equal_nan=True)
-        return type(self), (self.recipe, small if exact else seds, self.scale)
+        grid = small if exact else seds
+        return _again, (self.recipe, grid, self.scale, self.catalogue.table)
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
         seds = grids.content_hash(self.catalogue.seds)
-        return ("argdask", PIXELS_VERSION, self.recipe.identity(), seds, self.scale)
+        key = ("argdask", PIXELS_VERSION, self.recipe.identity(), seds, self.scale)
+        brought = self.catalogue.table, self.catalogue.images
+        return (*key, *(one.content_hash() for one in brought if one is not None))
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -75,6 +89,8 @@ class Simulation:
         self, columns: Columns, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
         """Return the stamps (galaxy, y, x) of rows of the catalogue."""
+        if self.catalogue.images is not None:
+            return self.catalogue.images.stamps(columns["image"], out)
         return render_stamps(self.recipe, columns, out)
 
     def image(
@@ -104,7 +120,7 @@ class Simulation:
         """
         flux = columns["flux_in" if name == "input" else "flux_out"]
         rows = self.scale * flux
-        if self.recipe.normalise == "peak":
+        if self.recipe.normalise == "peak" and self.catalogue.images is None:
             # Into the row, not the stamp: one rounding less. A galaxy outside its frame
             # has no brightest pixel, and no light in any.
             brightest = brightest_pixels(self.recipe, columns)[:, None]
@@ -117,6 +133,12 @@ class Simulation:
         names = tuple(names)
         stamps = self.render(columns) if names else np.empty((0, 0, 0), np.float32)
         return columns, {name: self.image(name, columns, stamps) for name in names}
+
+
+def _again(
+    recipe: Recipe, seds: xr.DataArray, scale: float, table: UserTable | None
+) -> Simulation:
+    return Simulation(recipe, seds, scale, table=table)
 
 
 def dataset_of(
@@ -209,12 +231,19 @@ def attributes_of(simulation: Simulation) -> dict[str, str | float]:
 
 def _resolved(catalogue: Catalogue) -> float:
     """Resolve the scale, or find what was resolved for the same recipe and grid."""
+    table = catalogue.table
+    key: tuple[str, ...]
     key = catalogue.recipe.model_dump_json(), grids.content_hash(catalogue.seds)
+    if table is not None:
+        key = (*key, table.content_hash())
+    if catalogue.images is not None:
+        key = (*key, catalogue.images.stack.signature())
     if key not in _SCALES:
+        catalogue.check_inputs()
         if len(_SCALES) >= 64:
             _SCALES.clear()
         _SCALES[key] = resolve_scale(catalogue)
     return _SCALES[key]
 
 
-_SCALES: dict[tuple[str, str], float] = {}
+_SCALES: dict[tuple[str, ...], float] = {}

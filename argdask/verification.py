@@ -14,6 +14,7 @@ from argdask.errors import InputError
 from argdask.schema import validate
 from argdask.simulation import attributes_of, dataset_of
 from argdask.store import closing, files, zarr_store
+from argdask.store.plan import check_images
 from argdask.store.reading import open_pairs
 from argdask.store.receipts import environment
 
@@ -152,7 +153,7 @@ def _look_at_structure(path: Path) -> _Findings:
     """Compare names, types, units, sizes and attributes with what the plan makes."""
     plan = zarr_store.read_plan(path)
     pairs = open_pairs(path, chunks=None)
-    simulation, _ = zarr_store.simulation_of(path, plan.fingerprint)
+    simulation, _ = zarr_store.simulation_of(path.absolute(), plan.fingerprint)
     variables = [v.name for v in zarr_store.variables_of(simulation)]
     wrong = validate(pairs, variables)
     if pairs.sizes["galaxy"] != plan.galaxies:
@@ -175,10 +176,17 @@ def _look_at_galaxies(path: Path, sample: int) -> _Findings:
     """Make some galaxies again and compare them with the stored ones."""
     plan = zarr_store.read_plan(path)
     pairs = open_pairs(path, chunks=None)
-    simulation, _ = zarr_store.simulation_of(path, plan.fingerprint)
+    simulation, _ = zarr_store.simulation_of(path.absolute(), plan.fingerprint)
+    try:
+        check_images(simulation, plan)
+    except InputError as error:
+        # The store is none the worse for it.
+        return [], f"none: they cannot be made again ({error})"
     count = min(max(sample, 1), plan.galaxies)
     rows = np.unique(np.linspace(0, plan.galaxies - 1, count).round().astype(np.int64))
-    made = dataset_of(simulation, *simulation.make(rows, simulation.images))
+    table = simulation.catalogue.table
+    ids = rows if table is None else table.galaxy_id[rows]
+    made = dataset_of(simulation, *simulation.make(ids, simulation.images))
     # Parts that were made elsewhere may differ in the last bits.
     same_kind = json.loads(pairs.attrs["environments"]) == [environment()]
     wrong = []

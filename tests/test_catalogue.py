@@ -18,7 +18,10 @@ from scipy import stats
 from argdask.catalogue import Catalogue
 from argdask.errors import InputError
 from argdask.recipe import Recipe
+from argdask.schema import VARIABLES
 from argdask.sed_sources import read_seds
+from argdask.seds import interpolate_redshift
+from argdask.tables import read_table
 
 REDSHIFTS = (0.5, 1.0, 1.5, 2.0, 2.5)
 
@@ -124,6 +127,34 @@ def test_pairs_keep_their_least_separation(law, separation):
         for start in starts:
             z_out = columns["z_out"][columns["z_in"] == start]
             assert equally_often(z_out, [b for a, b in pairs if a == start])
+
+
+@pytest.mark.parametrize("law", ["conditional", "uniform"])
+@pytest.mark.parametrize("values", ["grid", "continuous"])
+def test_fixed_redshifts_may_lie_between_those_of_the_grid(law, values):
+    choices = {"law": law, "values": values, "z_in": 0.7, "z_out": 2.2}
+    columns = columns_of(100, grid(), redshifts=choices)
+    assert set(columns["z_in"]) == {0.7}
+    assert set(columns["z_out"]) == {2.2}
+    columns = columns_of(10_000, grid(), redshifts={"law": law, "z_in": 1.2})
+    assert equally_often(columns["z_out"], [1.5, 2.0, 2.5])
+    columns = columns_of(10_000, grid(), redshifts={"law": law, "z_out": 1.7})
+    assert equally_often(columns["z_in"], [0.5, 1.0, 1.5])
+
+
+@pytest.mark.parametrize("law", ["conditional", "uniform"])
+def test_fluxes_between_redshifts_are_those_of_the_interpolated_grid(seds, law):
+    choices = {"law": law, "values": "continuous"}
+    columns = columns_of(500, seds, redshifts=choices, brightness={"law": "grid"})
+    for name, redshift in (("flux_in", "z_in"), ("flux_out", "z_out")):
+        finer = interpolate_redshift(seds, np.unique(columns[redshift]))
+        at = xr.DataArray(np.round(columns[redshift], 9), dims="galaxy")
+        template = xr.DataArray(columns["sed_index"], dims="galaxy")
+        picked = finer.sel(redshift=at, method="nearest").isel(template=template)
+        # Grids have their redshifts rounded to 1e-9.
+        np.testing.assert_allclose(
+            columns[name], picked.transpose("galaxy", "filter").values, rtol=1e-6
+        )
 
 
 # Templates.
@@ -240,6 +271,44 @@ def test_whatever_is_drawn_is_valid_and_z_out_is_above_z_in(
     assert set(triples) <= possible
 
 
+def test_between_two_redshifts_templates_are_drawn_that_are_valid_at_both():
+    masked = np.zeros((5, 6), dtype=bool)
+    masked[1, 0] = masked[2, 1] = masked[3, 2] = masked[4, 3] = True
+    columns = columns_of(20_000, grid(masked), redshifts={"z_in": 1.2, "z_out": 2.1})
+    assert equally_often(columns["sed_index"], [4, 5])
+    columns = columns_of(20_000, grid(masked), redshifts={"z_in": 1.0, "z_out": 2.1})
+    assert equally_often(columns["sed_index"], [1, 4, 5])
+
+
+@given(masks, st.sampled_from(["conditional", "uniform"]))
+def test_whatever_is_drawn_between_redshifts_is_valid_at_their_neighbours(mask, law):
+    masked = np.reshape(mask, (5, 4))
+    masked[:, 3] = False  # there is a template for every pair
+    choices = {"law": law, "values": "continuous"}
+    columns = columns_of(300, grid(masked), redshifts=choices)
+    below_in, below_out = (
+        np.searchsorted(REDSHIFTS, columns[name]) - 1 for name in ("z_in", "z_out")
+    )
+    assert (columns["z_out"] > columns["z_in"]).all()
+    for rows in (0, below_in, below_in + 1, below_out, below_out + 1):
+        assert not masked[rows, columns["sed_index"]].any()
+    for name in ("flux_in", "flux_out", "brightness"):
+        assert np.isfinite(columns[name]).all()
+
+
+def test_a_reachable_pair_without_a_template_is_told_with_its_cure():
+    masked = np.zeros((5, 2), dtype=bool)
+    masked[2, 0] = masked[3, 1] = True
+    refusal = str(refused(grid(masked), redshifts={"values": "continuous"}))
+    assert refusal.startswith(
+        "redshifts.values: got continuous, expected a template that is valid at z_in "
+        "0.5 to 1 and z_out 1.5 to 2; use grid, which leaves such pairs out"
+    )
+    # What cannot be reached need not be there.
+    choices = {"values": "continuous", "z_out": 1.4}
+    assert set(columns_of(500, grid(masked), redshifts=choices)["sed_index"]) == {1}
+
+
 # Ages.
 
 OLDEST = FlatLambdaCDM(70 * astropy.units.km / astropy.units.s / astropy.units.Mpc, 0.3)
@@ -260,6 +329,17 @@ def test_templates_older_than_the_universe_are_drawn_only_if_asked_for():
         assert columns["z_out"][columns["sed_index"] == index].max() == REDSHIFTS[index]
     columns = columns_of(20_000, seds, templates={"ages": "all"})
     assert equally_often(columns["sed_index"], range(6))
+
+
+def test_between_two_redshifts_ages_are_those_possible_at_the_higher():
+    age = OLDEST.age(list(REDSHIFTS)).to_value("yr")
+    seds = grid(age=("template", np.append(age * (1 - 1e-9), 1e8)))
+    drawn = columns_of(20_000, seds, redshifts={"z_in": 0.6, "z_out": 1.6})
+    # Number 2 is too old at 2.0, though not yet at 1.5.
+    assert set(drawn["sed_index"]) == {3, 4, 5}
+    drawn = columns_of(20_000, seds, redshifts={"values": "continuous"})
+    ages = seds["age"].values[drawn["sed_index"]]
+    assert (ages <= OLDEST.age(drawn["z_out"]).to_value("yr")).all()
 
 
 def test_the_age_of_the_universe_is_that_of_the_grids_cosmology():
@@ -304,6 +384,7 @@ BRIGHTNESSES: list[tuple[dict[str, Any], str, Any]] = [
     ({"brightness_filter": "wfc3_ir_f160w"}, "wfc3_ir_f160w", 0.1),
     ({"brightness_redshift": 1.25}, "acs_wfc_f814w", 1.25),
     ({"brightness_redshift": "z_in"}, "acs_wfc_f814w", "z_in"),
+    ({"brightness_redshift": 1.234}, "acs_wfc_f814w", 1.234),
     (
         {
             "magnitude": {"distribution": "uniform", "minimum": 17, "maximum": 22},
@@ -321,7 +402,8 @@ def test_every_template_is_brought_to_its_magnitude(seds, choices, name, redshif
     columns = columns_of(2000, seds, brightness=choices)
     at = xr.DataArray(columns["z_in"]) if redshift == "z_in" else redshift
     template = xr.DataArray(columns["sed_index"])
-    flux = seds.sel(filter=name).sel(redshift=at).isel(template=template).values
+    finer = interpolate_redshift(seds, [1.234]) if redshift == 1.234 else seds
+    flux = finer.sel(filter=name).sel(redshift=at).isel(template=template).values
     found = magnitude_of(columns["brightness"] * flux)
     # A power and a logarithm in float64
     np.testing.assert_allclose(found, columns["magnitude"], rtol=0, atol=1e-12)
@@ -334,6 +416,23 @@ def test_every_template_is_brought_to_its_magnitude(seds, choices, name, redshif
         place = seds["filter"].values.tolist().index(name)
         at_z_in = magnitude_of(columns["flux_in"][:, place])
         np.testing.assert_allclose(at_z_in, columns["magnitude"], rtol=0, atol=1e-12)
+
+
+def test_a_magnitude_at_z_in_holds_between_redshifts_too(seds):
+    choices = {"brightness_redshift": "z_in", "brightness_filter": "acs_wfc_f435w"}
+    columns = columns_of(
+        500, seds, brightness=choices, redshifts={"values": "continuous"}
+    )
+    place = seds["filter"].values.tolist().index("acs_wfc_f435w")
+    found = magnitude_of(columns["flux_in"][:, place])
+    np.testing.assert_allclose(found, 18.0, rtol=0, atol=1e-12)
+
+
+def test_a_magnitude_between_redshifts_needs_light_at_both():
+    seds = grid()
+    seds[1, 2, 3] = 0.0  # red, at the second redshift
+    drawn = columns_of(5000, seds, brightness={"brightness_redshift": 0.7})
+    assert set(drawn["sed_index"]) == {0, 1, 2, 4, 5}
 
 
 def test_fluxes_of_the_grid_can_be_left_as_they_are(seds):
@@ -421,6 +520,10 @@ RECIPES: dict[str, dict[str, Any]] = {
             "sersic_index": {"distribution": "choice", "values": [1, 4]},
         },
     },
+    "between redshifts": {
+        "redshifts": {"law": "uniform", "values": "continuous"},
+        "brightness": {"brightness_redshift": "z_in"},
+    },
 }
 
 
@@ -471,6 +574,151 @@ def test_seeds_make_other_galaxies(seds):
         assert abs(np.corrcoef(one[name], other[name])[0, 1]) < 0.2
 
 
+# A user's table.
+
+IDS = [9, 2**50, 4, 1000]
+TABLE: dict[str, Any] = {
+    "galaxy_id": IDS,
+    "group": [3, 3, 1, 0],
+    "z_in": [0.5, 0.7, 1.0, 1.2],
+    "z_out": [0.9, 1.5, 1.25, 2.0],
+    "sed_index": [3, 100, 0, 177],
+    "magnitude": [19.0, 20.0, 21.5, 18.0],
+    "sersic_index": [1.0, 4.0, 0.5, 6.0],
+    "offset_y": [0.5, -2.0, 0.0, 0.1],
+}
+
+
+def with_table(data: Any, seds: xr.DataArray, **choices: Any) -> Catalogue:
+    return Catalogue(Recipe(**choices), seds, read_table(data))
+
+
+@pytest.mark.parametrize("values", ["grid", "continuous"])
+@pytest.mark.parametrize(
+    "names", [tuple(TABLE), *[("galaxy_id", name) for name in TABLE][1:]]
+)
+def test_columns_of_a_table_take_the_place_of_drawn_ones(seds, names, values):
+    choices = {"redshifts": {"values": values}}
+    data = {name: TABLE[name] for name in names}
+    columns = with_table(data, seds, **choices).columns(IDS)
+    drawn = Catalogue(Recipe(**choices), seds).columns(IDS)
+    for name, given_values in data.items():
+        assert columns[name].tolist() == given_values
+        assert columns[name].dtype == VARIABLES[name].dtype
+    # Whatever has nothing to do with them is drawn as it always is.
+    own = {*names, "z_in", "z_out", "sed_index", "brightness", "flux_in", "flux_out"}
+    for name in drawn.keys() - own:
+        np.testing.assert_array_equal(columns[name], drawn[name])
+    assert (columns["z_out"] > columns["z_in"]).all()
+    assert np.isfinite(columns["flux_out"]).all()
+    assert list(columns) == [name for name in VARIABLES if name in columns]
+
+
+def test_stellar_masses_can_come_from_a_table(smpy_file):
+    data = {"stellar_mass": np.array([1e10, 3e9]) * astropy.units.Msun}
+    seds = read_seds(smpy_file)
+    columns = with_table(data, seds, brightness={"law": "stellar_mass"}).columns([1, 0])
+    assert columns["brightness"].tolist() == [3e9, 1e10]
+
+
+ROWS = 40
+
+
+def many_rows(names: tuple[str, ...]) -> dict[str, Any]:
+    random = np.random.default_rng(5)
+    every = {
+        "galaxy_id": random.permutation(ROWS) * 11 + 3,
+        "z_in": random.uniform(0.1, 1.0, ROWS).round(1),
+        "z_out": random.uniform(1.05, 1.9, ROWS),
+        "sed_index": random.integers(0, 178, ROWS),
+        "axis_ratio": random.uniform(0.2, 1, ROWS),
+    }
+    return {name: every[name] for name in ("galaxy_id", *names)}
+
+
+@settings(max_examples=25)
+@given(
+    names=st.sets(st.sampled_from(["z_in", "z_out", "sed_index", "axis_ratio"])),
+    rows=st.lists(st.integers(0, ROWS - 1), min_size=1, max_size=ROWS, unique=True),
+    choices=st.sampled_from(
+        [{}, {"law": "uniform"}, {"values": "continuous"}, {"min_separation": 0.1}]
+    ),
+)
+def test_other_rows_in_any_order_change_no_galaxy(seds, names, rows, choices):
+    data = many_rows(tuple(names))
+    whole = with_table(data, seds, redshifts=choices)
+    few = {name: values[rows] for name, values in data.items()}
+    some = with_table(few, seds, redshifts=choices)
+    ids = few["galaxy_id"]
+    same_bits(some.columns(ids), whole.columns(ids), slice(None))
+    same_bits(some.columns(ids[:1]), whole.columns(data["galaxy_id"]), rows[:1])
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            {"z_in": [0.3, 2.0]},
+            "catalogue.z_in, row 1: got z_in 2, expected redshifts z_in and a higher "
+            "z_out within the grid's 0.1 to 2; give both",
+        ),
+        (
+            {"z_out": [0.1]},
+            "catalogue.z_out, row 0: got z_out 0.1, expected redshifts z_in and",
+        ),
+        (
+            {"z_in": [0.3, 0.05]},
+            "catalogue.z_in, row 1: got 0.05, expected 0.1 to 2, the redshifts of the",
+        ),
+        (
+            {"sed_index": [0, 178]},
+            "catalogue.sed_index, row 1: got 178, expected 0 to 177, the templates",
+        ),
+        (
+            {"template_name": ["no such"]},
+            "catalogue.template_name, row 0: got no such, expected template_name of",
+        ),
+        (
+            {"half_light_radius": np.array([1.0, 0.001]) * astropy.units.arcsec},
+            "catalogue.half_light_radius, row 1: got 0.001, expected at least 0.0012 "
+            "arcsec, 0.02 pixels; drop the row",
+        ),
+        (
+            {"stellar_mass": np.array([1e9]) * astropy.units.Msun},
+            "catalogue.stellar_mass: got a column, and brightness.law equal, expected "
+            "brightness.law stellar_mass; set it, or ignore the column",
+        ),
+        (
+            {"image": [0]},
+            "catalogue.image: got a column, and profile sersic, expected a profile of",
+        ),
+    ],
+)
+def test_a_table_that_does_not_fit_is_told_in_one_line(seds, data, message):
+    with pytest.raises(InputError) as caught:
+        with_table(data, seds).check_inputs()
+    assert str(caught.value).startswith(message)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("values", ["grid", "continuous"])
+def test_templates_of_a_table_must_be_valid_at_its_redshifts(values):
+    masked = np.zeros((5, 6), dtype=bool)
+    masked[2, 4] = True
+    redshifts = {"values": values}
+    data = {"sed_index": [4, 4], "z_in": [0.5, 0.6], "z_out": [1.0, 1.2]}
+    with pytest.raises(InputError) as caught:
+        with_table(data, grid(masked), redshifts=redshifts).check_inputs()
+    assert str(caught.value).startswith(
+        "catalogue.sed_index, row 1: got sed_index 4, z_in 0.6, z_out 1.2, expected a "
+        "template that is valid at z_in 0.6 and z_out 1.2; give other redshifts"
+    )
+    masked[2] = True
+    data = {"z_in": [0.5, 0.6], "z_out": [1.0, 1.2]}
+    with pytest.raises(InputError, match=r"catalogue.z_in, row 1: .*valid at z_in 0.6"):
+        with_table(data, grid(masked)).check_inputs()
+
+
 # What the grid does not have.
 
 
@@ -485,19 +733,17 @@ def refused(seds: xr.DataArray, **choices: Any) -> InputError:
     ("choices", "message"),
     [
         (
-            {"redshifts": {"z_in": 1.13}},
-            "redshifts.z_in: got 1.13, expected one of the grid's 39 redshifts, "
-            "0.1 to 2; nearest: 1.1, 1.15",
+            {"redshifts": {"z_in": 0.09}},
+            "redshifts.z_in: got 0.09, expected 0.1 to 2, the redshifts of the SED "
+            "grid; choose another, or make a grid with a wider range",
         ),
         (
             {"redshifts": {"z_out": 7}},
-            "redshifts.z_out: got 7, expected one of the grid's 39 redshifts, "
-            "0.1 to 2; nearest: 1.95, 2",
+            "redshifts.z_out: got 7, expected 0.1 to 2, the redshifts of the SED grid",
         ),
         (
             {"brightness": {"brightness_redshift": 0.05}},
-            "brightness.brightness_redshift: got 0.05, expected one of the grid's 39 "
-            "redshifts, 0.1 to 2; nearest: 0.1, 0.15",
+            "brightness.brightness_redshift: got 0.05, expected 0.1 to 2, the ",
         ),
         (
             {"redshifts": {"z_in": 2}},
@@ -510,6 +756,15 @@ def refused(seds: xr.DataArray, **choices: Any) -> InputError:
             'redshifts: got {"law":"conditional","min_separation":3.0}, expected a '
             "pair within the grid's 0.1 to 2; choose a lower z_in, a higher z_out or "
             "a smaller min_separation",
+        ),
+        (
+            {"redshifts": {"values": "continuous", "min_separation": 1.9}},
+            'redshifts: got {"law":"conditional","values":"continuous",'
+            '"min_separation":1.9}, expected a pair within the grid\'s 0.1 to 2; ',
+        ),
+        (
+            {"redshifts": {"values": "continuous", "z_in": 2}},
+            'redshifts: got {"law":"conditional","values":"continuous","z_in":2.0,',
         ),
         (
             {"brightness": {"law": "stellar_mass"}},

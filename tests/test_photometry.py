@@ -15,6 +15,7 @@ from sedpy import attenuation, observate
 
 from argdask import photometry
 from argdask.errors import InputError
+from argdask.igm import madau1995_transmission
 
 Floats = NDArray[np.float64]
 
@@ -195,8 +196,8 @@ def test_steps_of_two_in_ten_thousand_keep_errors_far_below_a_millimagnitude() -
 def test_same_bits_on_every_run() -> None:
     wavelength, im = im_template()
     curve = [sedpy_curve("acs_wfc_f435w")]
-    first = fluxes(wavelength, im, curve, igm=photometry.madau1995_transmission)
-    again = fluxes(wavelength, im, curve, igm=photometry.madau1995_transmission)
+    first = fluxes(wavelength, im, curve, igm=madau1995_transmission)
+    again = fluxes(wavelength, im, curve, igm=madau1995_transmission)
     np.testing.assert_array_equal(first, again)
 
 
@@ -299,64 +300,3 @@ def test_two_layers_of_dust_are_one_of_both(one: float, other: float) -> None:
     magnitudes = -2.5 * np.log10(through(1500.0, one))
     expected = one * photometry.calzetti2000(1500.0)
     assert magnitudes == pytest.approx(float(expected), abs=1e-12)
-
-
-# Gas between the galaxies.
-
-
-@settings(deadline=None)
-@given(st.floats(0.0, 7.0))
-def test_madau_is_one_redward_of_lyman_alpha_and_his_line_below(
-    redshift: float,
-) -> None:
-    edge = 1216.0 * (1 + redshift)
-    below, above = photometry.madau1995_transmission(
-        np.array([edge * (1 - 1e-9), edge * (1 + 1e-9)]), redshift
-    )
-    assert above == 1.0
-    expected = np.exp(-0.0036 * (1 + redshift) ** 3.46)
-    assert below == pytest.approx(expected, rel=1e-6)
-
-
-@settings(deadline=None)
-@given(st.floats(0.0, 7.0))
-def test_madau_is_continuous_at_the_limit_and_falls_blueward(redshift: float) -> None:
-    limit = 912.0 * (1 + redshift)
-    bracket = limit * np.array([1 - 1e-9, 1 + 1e-9])
-    one, other = photometry.madau1995_transmission(bracket, redshift)
-    assert one == pytest.approx(other, rel=1e-6)
-    blue = np.linspace(10.0, limit, 2000)
-    transmission = photometry.madau1995_transmission(blue, redshift)
-    # the depth is flat where it is held, to a grid of 1000 points around its top
-    assert np.all(np.diff(transmission) >= -1e-6)
-    assert np.all((transmission >= 0) & (transmission <= 1))
-
-
-def test_madau_does_not_depend_on_the_other_wavelengths() -> None:
-    grid = np.linspace(500.0, 6000.0, 777)
-    together = photometry.madau1995_transmission(grid, 3.0)
-    alone = [
-        photometry.madau1995_transmission(grid[i : i + 1], 3.0)[0] for i in range(777)
-    ]
-    np.testing.assert_array_equal(together, alone)
-
-
-@pytest.mark.parametrize(
-    ("name", "redshift", "expected"),
-    [
-        ("acs_wfc_f435w", 3.0, 0.701),
-        ("acs_wfc_f435w", 4.0, 0.237),
-        ("lsst_baseline_u", 2.0, 0.956),
-        ("lsst_baseline_g", 3.0, 0.854),
-    ],
-)
-def test_madau_dims_the_template_im_as_smpy_does(
-    name: str, redshift: float, expected: float
-) -> None:
-    wavelength, im = im_template()
-    here, curve = np.array([redshift]), [sedpy_curve(name)]
-    igm = photometry.madau1995_transmission
-    dimmed = fluxes(wavelength, im, curve, here, igm=igm)
-    clear = fluxes(wavelength, im, curve, here)
-    # measured with smpy's own function, given to three digits
-    assert (dimmed / clear).item() == pytest.approx(expected, abs=1.5e-3)

@@ -24,6 +24,8 @@ from speclite.filters import FilterResponse
 
 from argdask import sed_sources as module
 from argdask.errors import InputError
+from argdask.filter_curves import filter_curve
+from argdask.packages import data_folder
 from argdask.sed_sources import default_seds, read_seds
 from argdask.seds import (
     age_of_universe,
@@ -637,7 +639,7 @@ def test_built_in_grid_is_as_promised() -> None:
 @pytest.mark.parametrize("name", HST)
 def test_curves_are_those_that_sedpy_uses(name: str) -> None:
     curve = observate.Filter(name)
-    wavelength, transmission = module._filter_curve(name)
+    wavelength, transmission = filter_curve(name)
     np.testing.assert_array_equal(wavelength, curve.wavelength)
     np.testing.assert_array_equal(transmission, curve.transmission)
 
@@ -804,7 +806,7 @@ def test_reading_a_grid_needs_no_astropy() -> None:
 
 def test_a_missing_data_package_is_named() -> None:
     with pytest.raises(ModuleNotFoundError, match="needs the package no_such_package"):
-        module._package_folder("no_such_package")
+        data_folder("no_such_package")
 
 
 # Whatever the numbers: properties.

@@ -11,11 +11,12 @@ import numpy as np
 
 from argdask import seds as grids
 from argdask.errors import InputError
+from argdask.image_light import light_of
 from argdask.recipe import Recipe
 from argdask.schema import VARIABLES
 from argdask.simulation import PIXELS_VERSION, Simulation
 
-__all__ = ["Plan", "plan_of"]
+__all__ = ["Plan", "check_images", "plan_of"]
 
 # Raised by every change of the store's layout on disk.
 FORMAT_VERSION = 1
@@ -43,6 +44,10 @@ class Plan:
     """Galaxies in an inner chunk of a part."""
     block: int
     """Galaxies in a chunk of each truth column."""
+    catalogue: str | None = None
+    """Content hash of the user's table, as many rows as there are galaxies."""
+    images: str | None = None
+    """Content hash of the user's images."""
     pixels_version: int = PIXELS_VERSION
     """Version of the code that makes pixels."""
     format_version: int = FORMAT_VERSION
@@ -78,6 +83,7 @@ class Plan:
             **self.recipe.identity(),
             "scale": self.scale,
             "seds": self.seds,
+            **self._inputs,
             "layout": {
                 "compression": self.recipe.layout.compression,
                 "part": self.part,
@@ -87,6 +93,12 @@ class Plan:
             "pixels_version": self.pixels_version,
             "format_version": self.format_version,
         }
+
+    @property
+    def _inputs(self) -> dict[str, str]:
+        """What a user brought besides; plans without it are as they always were."""
+        brought = {"catalogue": self.catalogue, "images": self.images}
+        return {name: one for name, one in brought.items() if one is not None}
 
     @property
     def fingerprint(self) -> str:
@@ -109,6 +121,7 @@ class Plan:
             "recipe": json.loads(self.recipe.model_dump_json()),
             "scale": self.scale,
             "seds": self.seds,
+            **self._inputs,
             "part": self.part,
             "chunk": self.chunk,
             "block": self.block,
@@ -178,10 +191,9 @@ def plan_of(simulation: Simulation) -> Plan:
         If the recipe's part is not a multiple of its chunk.
     """
     recipe = simulation.recipe
-    pixels = (
-        int(np.prod(recipe.image_shape)) * simulation.catalogue.seds.sizes["filter"]
-    )
-    one_image = pixels * np.dtype(VARIABLES["input"].dtype).itemsize
+    filters = simulation.catalogue.seds.sizes["filter"]
+    one_image = int(np.prod(recipe.image_shape)) * filters
+    one_image *= np.dtype(VARIABLES["input"].dtype).itemsize
     part = recipe.layout.part
     if part is None:
         fits = _PART_BYTES // (one_image * len(simulation.images))
@@ -201,7 +213,37 @@ def plan_of(simulation: Simulation) -> Plan:
     low, high = _BLOCK_RANGE
     block = min(max(2 ** (recipe.galaxies - 1).bit_length(), low), high)
     hashed = grids.content_hash(simulation.catalogue.seds)
-    return Plan(recipe, simulation.scale, hashed, part, chunk, block)
+    table = simulation.catalogue.table
+    rows = None if table is None else table.content_hash(recipe.galaxies)
+    images = simulation.catalogue.images
+    pixels = None if images is None else images.content_hash()
+    return Plan(recipe, simulation.scale, hashed, part, chunk, block, rows, pixels)
+
+
+def check_images(simulation: Simulation, plan: Plan) -> None:
+    """See that a user's images are those of a plan; where there are none, all is well.
+
+    Parameters
+    ----------
+    simulation
+        What makes the galaxies.
+    plan
+        The plan.
+
+    Raises
+    ------
+    InputError
+        If they are gone, or others.
+    """
+    # Opened anew: those of the simulation may have been opened long ago.
+    images = light_of(simulation.recipe)
+    if images is not None and images.stack.content_hash() != plan.images:
+        raise InputError(
+            "images",
+            str(images.stack.source.path),
+            "the images that the store was planned with",
+            "bring them back, or choose another path for the store",
+        )
 
 
 def _power_below(number: int) -> int:

@@ -27,6 +27,7 @@ from argdask.store.files import FileRecord
 from argdask.store.plan import Plan
 from argdask.store.receipts import Receipt, environment, job_id
 from argdask.store.shards import BLOSC_LEVEL, BLOSC_SHUFFLE, write_chunk, write_shard
+from argdask.tables import UserTable
 
 __all__ = [
     "METADATA",
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 METADATA = "zarr.json"
+_TABLE = "catalogue"
 _STRINGS = np.dtypes.StringDType()
 
 # Truth columns are small and repetitive: they are always compressed.
@@ -55,7 +57,7 @@ def variables_of(simulation: Simulation) -> list[Variable]:
 
 
 def initialise(path: Path, simulation: Simulation, plan: Plan) -> None:
-    """Make a store with its plan, its SED grid and no galaxy yet.
+    """Make a store with its plan, its SED grid, its catalogue and no galaxy yet.
 
     Parameters
     ----------
@@ -124,6 +126,10 @@ def _write_metadata(path: Path, simulation: Simulation, plan: Plan) -> None:
     texts = [name for name, v in grid.variables.items() if v.dtype.kind in "OUT"]
     grid = grid.assign({name: grid[name].astype(_STRINGS) for name in texts})
     grid.to_zarr(path, group="seds", consolidated=False, zarr_format=3, mode="a")
+    if simulation.catalogue.table is not None:
+        table = simulation.catalogue.table.first(plan.galaxies).to_dataset()
+        options: Any = {"consolidated": False, "zarr_format": 3, "mode": "a"}
+        table.to_zarr(path, group=_TABLE, **options)
 
 
 def _create(
@@ -254,7 +260,8 @@ def simulation_of(path: Path, fingerprint: str) -> tuple[Simulation, Plan]:
     Raises
     ------
     InputError
-        If the store has another plan, or its grid is not the one it was planned with.
+        If the store has another plan, or its grid or catalogue are not those it was
+        planned with.
     """
     plan = read_plan(path)
     if plan.fingerprint != fingerprint:
@@ -273,7 +280,17 @@ def _simulation_of(path: Path, text: str) -> Simulation:
         raise InputError(
             "store", str(path), "the SED grid it was planned with", "remake the store"
         )
-    return Simulation(plan.recipe, seds, plan.scale)
+    table = None if plan.catalogue is None else _read_table_of_store(path)
+    if table is not None and table.content_hash() != plan.catalogue:
+        raise InputError(
+            "store", str(path), "the catalogue it was planned with", "remake the store"
+        )
+    return Simulation(plan.recipe, seds, plan.scale, table=table)
+
+
+def _read_table_of_store(path: Path) -> UserTable:
+    with xr.open_zarr(path, group=_TABLE, chunks=None, consolidated=False) as table:
+        return UserTable.from_dataset(table.load())
 
 
 def write_block(path: Path, fingerprint: str, index: int) -> Receipt:
@@ -296,7 +313,7 @@ def write_block(path: Path, fingerprint: str, index: int) -> Receipt:
     began = time.perf_counter()
     simulation, plan = simulation_of(path, fingerprint)
     start, stop = plan.rows_of_block(index)
-    columns = simulation.catalogue.columns(np.arange(start, stop))
+    columns = simulation.catalogue.columns(simulation.catalogue.ids(start, stop))
     written = {}
     for name, values in columns.items():
         variable = VARIABLES[name]
@@ -329,7 +346,7 @@ def write_part(path: Path, fingerprint: str, index: int) -> Receipt:
     began = time.perf_counter()
     simulation, plan = simulation_of(path, fingerprint)
     start, stop = plan.rows_of_part(index)
-    columns = simulation.catalogue.columns(np.arange(start, stop))
+    columns = simulation.catalogue.columns(simulation.catalogue.ids(start, stop))
     stamps = simulation.render(columns)
     written = {}
     for name in simulation.images:

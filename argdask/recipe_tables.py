@@ -1,0 +1,216 @@
+"""A user's catalogue and images as a recipe and an SED grid take them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from argdask.errors import InputError
+from argdask.image_light import ImageLight
+from argdask.recipe import SMALLEST_RADIUS, Recipe, SersicProfile
+from argdask.table_columns import in_order, refuse_rows
+from argdask.tables import UserTable, read_table
+
+__all__ = ["check_images", "completed", "fitted_table", "table_of"]
+
+
+def table_of(recipe: Recipe, catalogue: Any = None) -> UserTable | None:
+    """Return the table that an argument or the recipe names.
+
+    Parameters
+    ----------
+    recipe
+        The choices.
+    catalogue
+        A table, or what `read_table` reads; the recipe's file if left out.
+
+    Returns
+    -------
+    UserTable or None
+        The table, if there is one.
+
+    Raises
+    ------
+    InputError
+        If both name a table, or it cannot be read.
+    """
+    if catalogue is None:
+        if recipe.catalogue is None:
+            return None
+        chosen = recipe.catalogue
+        return read_table(chosen.path, units=chosen.units, ignore=chosen.ignore)
+    if recipe.catalogue is not None:
+        raise InputError(
+            "catalogue",
+            "a table, and another in the recipe",
+            "one table",
+            "leave out the argument, or the recipe's key",
+        )
+    return catalogue if isinstance(catalogue, UserTable) else read_table(catalogue)
+
+
+def completed(
+    recipe: Recipe, table: UserTable | None, images: ImageLight | None
+) -> Recipe:
+    """Return the recipe with the sizes of what a user brought, where it has none.
+
+    Parameters
+    ----------
+    recipe
+        The choices.
+    table
+        The table, if there is one.
+    images
+        The images, if there are any.
+
+    Returns
+    -------
+    Recipe
+        The choices, with the number of galaxies and the shape of an image.
+
+    Raises
+    ------
+    InputError
+        If the recipe says more galaxies than the table has.
+    """
+    sizes: dict[str, Any] = {}
+    if images is not None and "image_shape" not in recipe.model_fields_set:
+        sizes["image_shape"] = images.stack.shape
+    if "galaxies" not in recipe.model_fields_set:
+        if table is not None:
+            sizes["galaxies"] = len(table)
+        elif images is not None and images.once:
+            sizes["galaxies"] = images.stack.count
+    elif table is not None and recipe.galaxies > len(table):
+        raise InputError(
+            "galaxies",
+            recipe.galaxies,
+            f"at most {len(table)}, the rows of the catalogue",
+            "leave it out, or add rows",
+        )
+    return recipe.model_copy(update=sizes) if sizes else recipe
+
+
+def check_images(recipe: Recipe, table: UserTable | None, images: ImageLight) -> None:
+    """Compare images with a recipe and a table; no pixel is looked at.
+
+    Parameters
+    ----------
+    recipe
+        The choices, with all sizes.
+    table
+        The table, if there is one.
+    images
+        The images.
+
+    Raises
+    ------
+    InputError
+        If the images have another shape, or there are too few.
+    """
+    stack = images.stack
+    if stack.shape != recipe.image_shape:
+        raise InputError(
+            "image_shape",
+            recipe.image_shape,
+            f"{stack.shape}, the shape of the images",
+            "leave it out, or cut the images: they are not resized",
+        )
+    if table is not None and "image" in table.names:
+        values = table.values["image"]
+        refuse_rows(
+            "image",
+            values >= stack.count,
+            values,
+            f"0 to {stack.count - 1}, the images of {stack.source.label}",
+            "drop the row, or set profile.draw to random",
+        )
+    elif images.once and recipe.galaxies > stack.count:
+        raise InputError(
+            "galaxies",
+            recipe.galaxies,
+            f"at most {stack.count}, each image of {stack.source.label} once",
+            "set profile.draw to random, or bring more images",
+        )
+
+
+def fitted_table(
+    table: UserTable,
+    recipe: Recipe,
+    seds: xr.DataArray,
+    images: ImageLight | None = None,
+) -> UserTable:
+    """Compare a table with a recipe and an SED grid.
+
+    Parameters
+    ----------
+    table
+        The table.
+    recipe
+        The choices.
+    seds
+        The SED grid (redshift, filter, template).
+    images
+        The images, if there are any.
+
+    Returns
+    -------
+    UserTable
+        The table, with numbers in the place of the names of templates and images, and
+        the number of each row's image where each is used once.
+
+    Raises
+    ------
+    InputError
+        If the recipe has no use for a column, or a value is not possible.
+    """
+    law = recipe.brightness.law
+    for name, wanted in (("magnitude", "equal"), ("stellar_mass", "stellar_mass")):
+        if name in table.names and law != wanted:
+            raise InputError(
+                f"catalogue.{name}",
+                f"a column, and brightness.law {law}",
+                f"brightness.law {wanted}",
+                f"set it, or ignore the column: ignore=['{name}']",
+            )
+    if images is not None:
+        table = _with_images(table, images)
+    elif "image" in table.names:
+        raise InputError(
+            "catalogue.image",
+            f"a column, and profile {recipe.profile.name}",
+            "a profile of images",
+            "ignore the column: ignore=['image']",
+        )
+    if "half_light_radius" in table.names:
+        radius = table.values["half_light_radius"]
+        least = SMALLEST_RADIUS * recipe.pixel_scale
+        refuse_rows(
+            "half_light_radius",
+            np.asarray(radius < least * (1 - 1e-9)),
+            radius,
+            f"at least {least:g} arcsec, {SMALLEST_RADIUS:g} pixels",
+            "drop the row, or choose a smaller pixel_scale",
+        )
+    return table.check_against(seds)
+
+
+def _with_images(table: UserTable, images: ImageLight) -> UserTable:
+    unused = [name for name in table.names if name in SersicProfile().parameters]
+    if unused:
+        raise InputError(
+            f"catalogue.{unused[0]}",
+            "a column, and profile images",
+            "a profile that has it",
+            f"ignore the column: ignore=['{unused[0]}']",
+        )
+    values = dict(table.values)
+    if "image" not in values:
+        if not images.once:
+            return table
+        values["image"] = np.arange(len(table))
+    elif values["image"].dtype.kind == "T":
+        values["image"] = images.stack.rows_of(values["image"])
+    return UserTable({name: values[name] for name in in_order(list(values))})
