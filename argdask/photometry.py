@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from argdask.errors import InputError
 
 __all__ = [
+    "Curve",
     "LIGHT_SPEED",
     "LOG_STEP",
     "ab_flux",

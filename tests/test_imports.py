@@ -17,28 +17,37 @@ FOLDER = Path(argdask.__file__).parent
 
 # DESIGN 3. A module may import from its own floor and from those below.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "choices", "caching", "sampling", "schema"),
-    ("kernels", "profiles", "photometry", "cubes", "observation"),
-    ("recipe", "seds", "sed_sources", "catalogue"),
+    ("errors", "choices", "caching", "packages", "sampling", "schema"),
+    ("kernels", "profiles", "photometry", "igm", "interpolation", "cubes"),
+    (
+        *("recipe", "recipe_schema", "recipe_sections", "recipe_tables"),
+        *("seds", "sed_building", "sed_choices", "sed_files", "sed_inspection"),
+        *("sed_labels", "sed_sources", "smpy_grids", "cosmologies"),
+        *("filter_curves", "spectra", "text_columns"),
+        *("images", "image_files", "image_light"),
+        *("tables", "table_columns", "table_files", "table_templates"),
+        *("catalogue", "redshift_pairs", "redshift_rows"),
+    ),
     ("rendering", "simulation", "pairs"),
     ("store", "run", "clusters", "verification", "inspection", "plotting", "loaders"),
-    ("cli",),
+    ("cli", "cli_seds"),
 )
 WORDS, KERNELS, TABLES, BUILDER, DELIVERY, FACE = range(len(FLOORS))
 
 # Where a package may be imported, by the first part of a module's name or by floor.
 HOMES: dict[str, set[str]] = {
-    "h5py": {"sed_sources"},
-    "zarr": {"store"},
+    # Readers of what users bring; h5py also tells one kind of HDF5 file from another.
+    "h5py": {"smpy_grids", "sed_files"},
+    "zarr": {"store", "image_files"},
     "netCDF4": {"store"},
     "numcodecs": {"store"},
     "google_crc32c": {"store"},
     "matplotlib": {"plotting"},
-    "click": {"cli"},
+    "click": {"cli", "cli_seds"},
     "rich": {"cli"},
     "torch": {"loaders"},
     "dask_jobqueue": {"clusters"},
-    "pydantic": {"choices", "sampling", "recipe"},
+    "pydantic": {"choices", "sampling", "recipe", "recipe_sections", "sed_choices"},
     "yaml": {"choices", "recipe"},
     "numba": {"caching"},
     "dask": {name for floor in FLOORS[BUILDER:] for name in floor},
