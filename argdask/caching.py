@@ -22,7 +22,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # Everything in these files can end up inside a compiled kernel.
-_KERNEL_SOURCES = ("caching.py", "cubes.py", "kernels.py", "profiles.py")
+_KERNEL_SOURCES = (
+    "caching.py",
+    "cubes.py",
+    "edges.py",
+    "elementary.py",
+    "frames.py",
+    "kernels.py",
+    "profiles.py",
+)
 
 
 @functools.cache
