@@ -23,6 +23,7 @@ R = TypeVar("R")
 
 # Everything in these files can end up inside a compiled kernel.
 _KERNEL_SOURCES = (
+    "brightest.py",
     "caching.py",
     "cubes.py",
     "edges.py",

@@ -9,7 +9,7 @@ import numpy as np
 
 from argdask.caching import compiled
 from argdask.elementary import LOG2_E, LOWEST, arcsinh, exp2, log2
-from argdask.kernels import Floats, Galaxy
+from argdask.kernels import Asymmetry, Floats, Galaxy
 
 __all__ = ["Nodes", "by_edges", "nodes"]
 
@@ -81,8 +81,13 @@ def _add_nodes(
 
 
 @compiled
-def _edges(x: float, y: float, galaxy: Galaxy, nodes: Nodes) -> tuple[int, float, bool]:
+def _edges(
+    x: float, y: float, galaxy: Galaxy, asymmetry: Asymmetry | None, nodes: Nodes
+) -> tuple[int, float, bool]:
     """List the nodes on a pixel's edges.
+
+    Until the light is found, ``upper`` and ``lower`` have the asymmetry along the line
+    from the centre that is square to the edge, and along the edge.
 
     Returns
     -------
@@ -113,14 +118,22 @@ def _edges(x: float, y: float, galaxy: Galaxy, nodes: Nodes) -> tuple[int, float
         nearest = min(nearest, math.hypot(distance, max(start, -stop, 0.0)))
         if distance <= 1e-9 * length:
             continue  # seen from the centre, an edge through it has no width
+        first = count
         if start < 0.0:
             count = _add_nodes(
                 max(-stop, 0.0), -start, distance, sign, count, galaxy, nodes
             )
+        middle = count
         if stop > 0.0:
             count = _add_nodes(
                 max(start, 0.0), stop, distance, sign, count, galaxy, nodes
             )
+        if asymmetry is not None:
+            across = sign * (asymmetry.major * dv - asymmetry.minor * du) / length
+            along = (asymmetry.major * du + asymmetry.minor * dv) / length
+            for i in range(first, count):
+                nodes.upper[i] = across
+                nodes.lower[i] = along if i >= middle else -along
     return count, nearest, inside
 
 
@@ -162,16 +175,18 @@ def _enclosed(count: int, far: bool, y_near: float, order: float, nodes: Nodes) 
 
 
 @compiled
-def by_edges(x: float, y: float, galaxy: Galaxy, nodes: Nodes) -> float:
+def by_edges(
+    x: float, y: float, galaxy: Galaxy, asymmetry: Asymmetry | None, nodes: Nodes
+) -> float:
     """Integrate over the pixel at this offset from the centre by Green's theorem.
 
     In coordinates in which the ellipse is a circle, the light inside radius r within an
     angle dtheta is P(2n, y) dtheta / 2 pi, with the regularised incomplete gamma
     function P, so that a pixel is the integral of this along its edges. On an edge at
     distance d from the centre, r = d cosh(tau) and dtheta = dtau / cosh(tau): smooth in
-    tau for any profile and any d.
+    tau for any profile and any d. An asymmetry is a factor that depends on theta alone.
     """
-    count, nearest, inside = _edges(x, y, galaxy, nodes)
+    count, nearest, inside = _edges(x, y, galaxy, asymmetry, nodes)
     y_near = 0.0 if inside else exp2(_exponent(nearest, galaxy))
     far = y_near > galaxy.order + 1.0
     highest = math.log2(y_near + 600.0 if far else galaxy.saturated)
@@ -180,6 +195,10 @@ def by_edges(x: float, y: float, galaxy: Galaxy, nodes: Nodes) -> float:
         grown = exp2(LOG2_E * nodes.place[i])
         cosine = 0.5 * (grown + 1.0 / grown)
         nodes.weight[i] /= cosine
+        if asymmetry is not None:
+            sine = grown - cosine
+            tilt = (nodes.upper[i] + nodes.lower[i] * sine) / cosine
+            nodes.weight[i] *= 1.0 - tilt
         exponent[i] = min(_exponent(nodes.distance[i] * cosine, galaxy), highest)
         nodes.place[i] = exp2(exponent[i])
     _enclosed(count, far, y_near, galaxy.order, nodes)

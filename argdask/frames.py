@@ -22,9 +22,11 @@ from argdask.caching import compiled
 from argdask.edges import Nodes, by_edges, nodes
 from argdask.elementary import exp2, log2
 from argdask.kernels import (
+    Asymmetry,
     Floats,
     Galaxy,
     Points,
+    asymmetry_of,
     centres,
     galaxy_of,
     padded,
@@ -32,22 +34,21 @@ from argdask.kernels import (
     series,
 )
 
-__all__ = ["find_brightest", "render"]
+__all__ = ["FAINTEST", "Lists", "light", "list_window", "lists_of", "render"]
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 Stamps: TypeAlias = npt.NDArray[np.floating]
 
-_FAINTEST = 1e-30  # of a galaxy's light in one pixel; below 1e-38 float32 is slow
+FAINTEST = 1e-30  # of a galaxy's light in one pixel; below 1e-38 float32 is slow
 _NEGLIGIBLE = math.log2(1e-14)  # light below which the bare series is good enough
 
 # A pixel with more doubt than 1 is divided into so many cells a side; one with too much
 # doubt for that, or close to the centre, is done by its edges.
 _DIVISIONS = ((2, 64.0), (4, 512.0))
 _MOST_CELLS = 512
-_TOLERANCE = 1e-3  # of a pixel, with room to spare
 
 
-class _Lists(NamedTuple):
+class Lists(NamedTuple):
     """Memory that is used again for every galaxy."""
 
     places: Points  # relative to the middle of the frame
@@ -59,9 +60,9 @@ class _Lists(NamedTuple):
 
 
 @compiled
-def _lists(size: int) -> _Lists:
+def lists_of(size: int) -> Lists:
     """Return memory for frames of this many pixels."""
-    return _Lists(
+    return Lists(
         points(size),
         points(size),
         points(_MOST_CELLS),
@@ -91,7 +92,13 @@ def _is_faint(x: float, y: float, galaxy: Galaxy) -> bool:
 
 
 @compiled
-def _by_cells(parts: int, count: int, galaxy: Galaxy, lists: _Lists) -> None:
+def _by_cells(
+    parts: int,
+    count: int,
+    galaxy: Galaxy,
+    asymmetry: Asymmetry | None,
+    lists: Lists,
+) -> None:
     """Sum the first ``count`` chosen pixels over parts x parts cells."""
     pixels, cells = lists.pixels, lists.cells
     square = parts * parts
@@ -101,14 +108,16 @@ def _by_cells(parts: int, count: int, galaxy: Galaxy, lists: _Lists) -> None:
         chosen = lists.chosen[first : min(first + batch, count)]
         filled = int(np.int64(0))  # for a literal 0 numba compiles all twice
         for i in chosen:
-            x, y = _one_side(pixels.x[i], pixels.y[i])
+            x, y = pixels.x[i], pixels.y[i]
+            if asymmetry is None:
+                x, y = _one_side(x, y)
             for cell in range(square):
                 cells.x[filled] = x + (cell % parts + 0.5) * size - 0.5
                 cells.y[filled] = y + (cell // parts + 0.5) * size - 0.5
                 filled += 1
         for cell in range(filled, padded(filled)):
             cells.x[cell] = cells.y[cell] = 1.0
-        series(cells, filled, galaxy, size)
+        series(cells, filled, galaxy, asymmetry, size)
         filled = 0
         for i in chosen:
             total = 0.0
@@ -119,10 +128,12 @@ def _by_cells(parts: int, count: int, galaxy: Galaxy, lists: _Lists) -> None:
 
 
 @compiled
-def _pixels(count: int, galaxy: Galaxy, lists: _Lists) -> None:
+def _pixels(
+    count: int, galaxy: Galaxy, asymmetry: Asymmetry | None, lists: Lists
+) -> None:
     """Integrate over the listed pixels."""
     x, y, doubt = lists.pixels.x, lists.pixels.y, lists.pixels.doubt
-    series(lists.pixels, count, galaxy, 1.0)
+    series(lists.pixels, count, galaxy, asymmetry, 1.0)
     doubtful = 0
     for i in range(count):
         lists.doubtful[doubtful] = i
@@ -138,17 +149,21 @@ def _pixels(count: int, galaxy: Galaxy, lists: _Lists) -> None:
         for i in lists.doubtful[:doubtful]:
             lists.chosen[chosen] = i
             chosen += low < doubt[i] <= high
-        _by_cells(parts, chosen, galaxy, lists)
+        _by_cells(parts, chosen, galaxy, asymmetry, lists)
         low = high
     for i in lists.doubtful[:doubtful]:
         if doubt[i] > low:
-            near_x, near_y = _one_side(x[i], y[i])
-            lists.pixels.value[i] = by_edges(near_x, near_y, galaxy, lists.nodes)
+            near_x, near_y = x[i], y[i]
+            if asymmetry is None:
+                near_x, near_y = _one_side(near_x, near_y)
+            lists.pixels.value[i] = by_edges(
+                near_x, near_y, galaxy, asymmetry, lists.nodes
+            )
 
 
 @compiled
-def _list_window(
-    columns: range, lines: range, shape: tuple[int, int], lists: _Lists
+def list_window(
+    columns: range, lines: range, shape: tuple[int, int], lists: Lists
 ) -> int:
     """List the places of the pixels in a window, in units of pixels from the middle."""
     count = 0
@@ -163,20 +178,24 @@ def _list_window(
 
 
 @compiled
-def _light(
-    count: int, row: Floats, galaxy: Galaxy, integrated: bool, lists: _Lists
+def light(
+    count: int, row: Floats, galaxy: Galaxy, integrated: bool, lists: Lists
 ) -> None:
     """Find the light in the listed pixels, or at their centres."""
     pixels = lists.pixels
     for i in range(padded(count)):
         pixels.x[i] = lists.places.x[i] - row[6]
         pixels.y[i] = lists.places.y[i] - row[5]
-    if integrated:
-        _pixels(count, galaxy, lists)
+    if row[7] == 0.0 and integrated:
+        _pixels(count, galaxy, None, lists)
+    elif row[7] == 0.0:
+        centres(pixels, count, galaxy, None)
+    elif integrated:
+        _pixels(count, galaxy, asymmetry_of(row, galaxy), lists)
     else:
-        centres(pixels, count, galaxy)
+        centres(pixels, count, galaxy, asymmetry_of(row, galaxy))
     for i in range(count):
-        pixels.value[i] = pixels.value[i] if pixels.value[i] > _FAINTEST else 0.0
+        pixels.value[i] = pixels.value[i] if pixels.value[i] > FAINTEST else 0.0
 
 
 @compiled
@@ -185,62 +204,17 @@ def render(
 ) -> None:
     """Fill ``stamps`` (galaxy, pixel)."""
     pixels = stamps.shape[1]
-    lists = _lists(pixels)
-    _list_window(range(shape[1]), range(shape[0]), shape, lists)
+    lists = lists_of(pixels)
+    list_window(range(shape[1]), range(shape[0]), shape, lists)
     for g in range(table.shape[0]):
         row, stamp = table[g], stamps[g]
         # Without an offset the second half of a frame is the first half backwards.
         count = pixels
-        if row[5] == 0.0 and row[6] == 0.0:
+        if row[5] == 0.0 and row[6] == 0.0 and row[7] == 0.0:
             count -= pixels // 2
-        _light(count, row, galaxy_of(row), integrated, lists)
+        light(count, row, galaxy_of(row), integrated, lists)
         for i in range(count):
             stamp[i] = lists.pixels.value[i]
         for i in range(pixels - count):
             # Of an unsigned index numba does not ask whether it counts from the end.
             stamp[np.uintp(pixels - 1 - i)] = lists.pixels.value[i]
-
-
-@compiled
-def find_brightest(
-    table: Floats, shape: tuple[int, int], integrated: bool, brightest: Floats
-) -> None:
-    """Fill ``brightest`` (galaxy,) from small windows.
-
-    No pixel holds more than the light at the brightest of its points times its area. So
-    the brightest pixel touches the ellipse on which the light is that of any one pixel,
-    here the one that holds the centre.
-    """
-    height, width = shape
-    lists = _lists(height * width)
-    for g in range(table.shape[0]):
-        row = table[g]
-        galaxy = galaxy_of(row)
-        y = 0.5 * (height - 1) + row[5]
-        x = 0.5 * (width - 1) + row[6]
-        left, right, bottom, top = 0, width, 0, height
-        if -0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5:
-            line, column = min(int(y + 0.5), height - 1), min(int(x + 0.5), width - 1)
-            count = _list_window(
-                range(column, column + 1), range(line, line + 1), shape, lists
-            )
-            _light(count, row, galaxy, integrated, lists)
-            level = max(lists.pixels.value[0], _FAINTEST) * (1.0 - _TOLERANCE)
-            t = max(galaxy.peak - math.log2(level), 1e-300)
-            exponent = math.log2(t) - galaxy.steepness
-            area = galaxy.xx * galaxy.yy - galaxy.xy * galaxy.xy
-            s = 2.0 ** (exponent / galaxy.power) / area
-            reach_x = 0.5 + math.sqrt(s * galaxy.yy)
-            reach_y = 0.5 + math.sqrt(s * galaxy.xx)
-            left = int(max(math.ceil(x - reach_x), 0.0))
-            right = int(min(x + reach_x + 1.0, 1.0 * width))
-            bottom = int(max(math.ceil(y - reach_y), 0.0))
-            top = int(min(y + reach_y + 1.0, 1.0 * height))
-            if row[5] == 0.0 and row[6] == 0.0:
-                top = line + 1  # the pixels above are those below
-        count = _list_window(range(left, right), range(bottom, top), shape, lists)
-        _light(count, row, galaxy, integrated, lists)
-        largest = 0.0
-        for i in range(count):
-            largest = max(largest, lists.pixels.value[i])
-        brightest[g] = np.float32(largest)

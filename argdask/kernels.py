@@ -12,9 +12,11 @@ from argdask.caching import compiled
 from argdask.elementary import LOG2_E, LOWEST, exp2, log2
 
 __all__ = [
+    "Asymmetry",
     "Floats",
     "Galaxy",
     "Points",
+    "asymmetry_of",
     "centres",
     "galaxy_of",
     "padded",
@@ -82,6 +84,33 @@ def galaxy_of(row: Floats) -> Galaxy:
     )
 
 
+class Asymmetry(NamedTuple):
+    """What makes one side brighter: light is times 1 - (x dx + y dy) / r.
+
+    Kernels take None for a galaxy without: it is compiled as if there were no such
+    thing, with the same bits.
+    """
+
+    x: float
+    y: float
+    # the same vector in the frame in which the ellipse is a circle
+    major: float
+    minor: float
+
+
+@compiled
+def asymmetry_of(row: Floats, galaxy: Galaxy) -> Asymmetry:
+    """Derive a galaxy's asymmetry from its row of a table."""
+    major = row[7] * math.cos(math.radians(row[8]))
+    minor = row[7] * math.sin(math.radians(row[8]))
+    return Asymmetry(
+        major * galaxy.major_x + minor * galaxy.minor_x,
+        major * galaxy.major_y + minor * galaxy.minor_y,
+        major,
+        minor,
+    )
+
+
 class Points(NamedTuple):
     """Places, as offsets from the galaxy's centre, and what is found there."""
 
@@ -105,25 +134,41 @@ def padded(count: int) -> int:
 
 
 @compiled
-def centres(points: Points, count: int, galaxy: Galaxy) -> None:
-    """Find the light at points."""
+def centres(
+    points: Points, count: int, galaxy: Galaxy, asymmetry: Asymmetry | None
+) -> None:
+    """Find the light at points; in the very centre without asymmetry, as on average."""
     x, y = points.x, points.y
     for i in range(padded(count)):
         along_x = galaxy.xx * x[i] + galaxy.xy * y[i]
         along_y = galaxy.xy * x[i] + galaxy.yy * y[i]
         s = max(along_x * x[i] + along_y * y[i], 1e-300)
         t = exp2(max(galaxy.power * log2(s) + galaxy.steepness, LOWEST))
-        points.value[i] = exp2(max(galaxy.peak - t, LOWEST))
+        light = exp2(max(galaxy.peak - t, LOWEST))
+        if asymmetry is not None:
+            tilt = asymmetry.x * x[i] + asymmetry.y * y[i]
+            light = light * (1.0 - tilt / math.sqrt(s))
+        points.value[i] = light
 
 
 @compiled
-def series(points: Points, count: int, galaxy: Galaxy, size: float) -> None:
+def series(
+    points: Points,
+    count: int,
+    galaxy: Galaxy,
+    asymmetry: Asymmetry | None,
+    size: float,
+) -> None:
     """Integrate over square cells by the midpoint and the second and fourth order.
 
     With s = r**2 and g = -d ln(light) / d ln(s), the k-th derivative of the light by s
     is light g f_k / s**k with polynomials f_1 = -1, f_2, -f_3 and f_4 in g. So the
     derivatives by x and y follow from those of s, here over s and in units of the
     cell: u and v, and h times constants. The doubt follows the sixth order.
+
+    An asymmetry takes away light / r times a plane. The k-th derivative of light / r is
+    light / r e_k / s**k with polynomials -w, e_2, -e_3 and e_4 in g, and those of the
+    product have one term with the plane and one with its slope, (a, b).
     """
     x, y = points.x, points.y
     p = galaxy.power
@@ -140,6 +185,9 @@ def series(points: Points, count: int, galaxy: Galaxy, size: float) -> None:
     cxy = xy * area / 3.0
     cyy = (1.8 * yy + xx) * area / 12.0
     c2 = (0.9 * (xx * xx + yy * yy) + xx * yy + 2.0 * xy * xy) * area * area / 6.0
+    strength = 0.0
+    if asymmetry is not None:
+        strength = math.hypot(asymmetry.major, asymmetry.minor)
     for i in range(padded(count)):
         along_x = xx * x[i] + xy * y[i]
         along_y = xy * x[i] + yy * y[i]
@@ -160,9 +208,32 @@ def series(points: Points, count: int, galaxy: Galaxy, size: float) -> None:
         f4 = ((g + 6.0 * o) * g + q2) * g + p3
         second = f2 * slope - bend
         third = cxx * uu + cyy * vv + cxy * uv
-        fourth = f4 * ((0.3 / 24.0) * slope * slope + (0.4 / 24.0) * uv * uv)
-        fourth = fourth - f3 * h * third + c2 * f2 * h * h
-        points.value[i] = light * (1.0 + g * (1.0 / 24.0) * (second + fourth))
+        quartic = (0.3 / 24.0) * slope * slope + (0.4 / 24.0) * uv * uv
+        fourth = f4 * quartic - f3 * h * third + c2 * f2 * h * h
+        total = 1.0 + g * (1.0 / 24.0) * (second + fourth)
         a = 1.0 + g * (1.0 / 1.5)
         k = (slope + bend) * (1.0 + g * (1.0 / 3.0))
-        points.doubt[i] = k * k * k * (g * a * a * (1.0 / _DOUBT))
+        doubt = k * k * k * (g * a * a * (1.0 / _DOUBT))
+        if asymmetry is not None:
+            r = 1.0 / math.sqrt(s)
+            plane = (asymmetry.x * x[i] + asymmetry.y * y[i]) * r
+            a, b = asymmetry.x * size * r, asymmetry.y * size * r
+            w = g + 0.5
+            d2 = 2.0 * w + o
+            e2 = w * (w + 1.0) - p * g
+            e3 = e2 * (w + 2.0) - p * g * d2
+            d3 = d2 * (w + (2.0 - p)) + e2 - 2.0 * p * g
+            e4 = e3 * (w + 3.0) - p * g * d3
+            second = e2 * slope - w * bend
+            fourth = e4 * quartic - e3 * h * third + c2 * e2 * h * h
+            total -= plane * (1.0 + (1.0 / 24.0) * (second + fourth))
+            second = -2.0 * w * (a * u + b * v)
+            fourth = a * u * (uu / 20.0 + vv / 12.0) + b * v * (vv / 20.0 + uu / 12.0)
+            third = a * (2.0 * cxx * u + cxy * v) + b * (cxy * u + 2.0 * cyy * v)
+            total -= (1.0 / 24.0) * (second - e3 * fourth + e2 * h * third)
+            k = (slope + bend) * (1.0 + w * (1.0 / 3.0))
+            a = 1.0 + w * (1.0 / 1.5)
+            doubt += strength * k * k * k * (w * a * a * (1.0 / _DOUBT))
+            doubt /= max(min(total, 2.0), 1e-9)
+        points.value[i] = light * total
+        points.doubt[i] = doubt
