@@ -82,26 +82,6 @@ def _is_symmetric(row: Floats) -> bool:
 
 
 @compiled
-def _largest(
-    row: Floats,
-    galaxy: Galaxy,
-    window: Window,
-    shape: tuple[int, int],
-    integrated: bool,
-    lists: Lists,
-) -> float:
-    """Return the light of the brightest pixel in a window."""
-    count = list_window(
-        range(window.left, window.right), range(window.bottom, window.top), shape, lists
-    )
-    light(count, row, galaxy, integrated, lists)
-    largest = 0.0
-    for i in range(count):
-        largest = max(largest, lists.pixels.value[i])
-    return largest
-
-
-@compiled
 def find_brightest(
     table: Floats, shape: tuple[int, int], integrated: bool, brightest: Floats
 ) -> None:
@@ -110,15 +90,21 @@ def find_brightest(
     for g in range(table.shape[0]):
         row = table[g]
         galaxy = galaxy_of(row)
-        # With an asymmetry a neighbour may be brighter by far.
-        near = _holding(row, shape, 1 if row[7] > 0.0 else 0)
-        level = _largest(row, galaxy, near, shape, integrated, lists)
-        left, right, bottom, top = _brighter(row, galaxy, level, shape)
-        if _is_symmetric(row):
-            top = near.top  # the pixels above are those below
-        window = Window(left, right, bottom, top)
-        largest = _largest(row, galaxy, window, shape, integrated, lists)
-        brightest[g] = np.float32(max(level, largest))
+        # With an asymmetry a neighbour of the middle may be brighter by far.
+        window = _holding(row, shape, 1 if row[7] > 0.0 else 0)
+        middle = window.top
+        largest = 0.0
+        for known in (False, True):
+            if known:
+                window = _brighter(row, galaxy, largest, shape)
+            left, right, bottom, top = window
+            if known and _is_symmetric(row):
+                top = middle  # the pixels above are those below
+            count = list_window(range(left, right), range(bottom, top), shape, lists)
+            light(count, row, galaxy, integrated, lists)
+            for i in range(count):
+                largest = max(largest, lists.pixels.value[i])
+        brightest[g] = np.float32(largest)
 
 
 @compiled

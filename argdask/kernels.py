@@ -233,7 +233,7 @@ def series(
             total -= (1.0 / 24.0) * (second - e3 * fourth + e2 * h * third)
             k = (slope + bend) * (1.0 + w * (1.0 / 3.0))
             a = 1.0 + w * (1.0 / 1.5)
-            doubt += strength * k * k * k * (w * a * a * (1.0 / _DOUBT))
+            doubt += strength * k * k * k * (w * a * a * (2.0 / _DOUBT))
             doubt /= max(min(total, 2.0), 1e-9)
         points.value[i] = light * total
         points.doubt[i] = doubt

@@ -98,7 +98,7 @@ def sersic(
         'pixel': the integral over each pixel; 'centre': the light at its centre, per
         pixel area.
     dtype
-        float32 or float64; all is computed in float64.
+        Of the stamps, float32 or float64; all is computed in float64.
     out
         (galaxy, y, x) or (galaxy, component, y, x), C-contiguous: filled and
         returned, whatever ``dtype`` says.
