@@ -93,9 +93,10 @@ class Asymmetry(NamedTuple):
 
     x: float
     y: float
-    # the same vector in the frame in which the ellipse is a circle
+    # the same vector in the frame in which the ellipse is a circle, and its length
     major: float
     minor: float
+    strength: float
 
 
 @compiled
@@ -108,6 +109,7 @@ def asymmetry_of(row: Floats, galaxy: Galaxy) -> Asymmetry:
         major * galaxy.major_y + minor * galaxy.minor_y,
         major,
         minor,
+        row[7],
     )
 
 
@@ -152,6 +154,31 @@ def centres(
 
 
 @compiled
+def _weights(galaxy: Galaxy, area: float) -> tuple[float, float, float, float]:
+    """Return what derivatives of s weigh in the fourth order: xx, xy, yy and pairs.
+
+    They are those in (f_xxxx + f_yyyy) / 1920 + f_xxyy / 576, less a factor of 24.
+    """
+    xx, xy, yy = galaxy.xx, galaxy.xy, galaxy.yy
+    return (
+        (1.8 * xx + yy) * area / 12.0,
+        xy * area / 3.0,
+        (1.8 * yy + xx) * area / 12.0,
+        (0.9 * (xx * xx + yy * yy) + xx * yy + 2.0 * xy * xy) * area * area / 6.0,
+    )
+
+
+@compiled
+def _odd_polynomials(w: float, g: float, p: float) -> tuple[float, float, float]:
+    """Return e_2, e_3 and e_4: each e_k+1 is (w + k) e_k - p g de_k / dg."""
+    slope2 = 2.0 * w + (1.0 - p)
+    e2 = w * (w + 1.0) - p * g
+    e3 = e2 * (w + 2.0) - p * g * slope2
+    slope3 = slope2 * (w + (2.0 - p)) + e2 - 2.0 * p * g
+    return e2, e3, e3 * (w + 3.0) - p * g * slope3
+
+
+@compiled
 def series(
     points: Points,
     count: int,
@@ -180,14 +207,7 @@ def series(
     area = size * size
     peak = galaxy.peak + math.log2(area)
     trace = 2.0 * (xx + yy) * area
-    # (f_xxxx + f_yyyy) / 1920 + f_xxyy / 576, less a factor of 24
-    cxx = (1.8 * xx + yy) * area / 12.0
-    cxy = xy * area / 3.0
-    cyy = (1.8 * yy + xx) * area / 12.0
-    c2 = (0.9 * (xx * xx + yy * yy) + xx * yy + 2.0 * xy * xy) * area * area / 6.0
-    strength = 0.0
-    if asymmetry is not None:
-        strength = math.hypot(asymmetry.major, asymmetry.minor)
+    cxx, cxy, cyy, c2 = _weights(galaxy, area)
     for i in range(padded(count)):
         along_x = xx * x[i] + xy * y[i]
         along_y = xy * x[i] + yy * y[i]
@@ -198,11 +218,8 @@ def series(
         h = 1.0 / s
         u = along_x * (2.0 * size * h)
         v = along_y * (2.0 * size * h)
-        uu = u * u
-        vv = v * v
-        uv = u * v
-        slope = uu + vv
-        bend = trace * h
+        uu, vv, uv = u * u, v * v, u * v
+        slope, bend = uu + vv, trace * h
         f2 = g + o
         f3 = (g + 3.0 * o) * g + p2
         f4 = ((g + 6.0 * o) * g + q2) * g + p3
@@ -219,11 +236,7 @@ def series(
             plane = (asymmetry.x * x[i] + asymmetry.y * y[i]) * r
             a, b = asymmetry.x * size * r, asymmetry.y * size * r
             w = g + 0.5
-            d2 = 2.0 * w + o
-            e2 = w * (w + 1.0) - p * g
-            e3 = e2 * (w + 2.0) - p * g * d2
-            d3 = d2 * (w + (2.0 - p)) + e2 - 2.0 * p * g
-            e4 = e3 * (w + 3.0) - p * g * d3
+            e2, e3, e4 = _odd_polynomials(w, g, p)
             second = e2 * slope - w * bend
             fourth = e4 * quartic - e3 * h * third + c2 * e2 * h * h
             total -= plane * (1.0 + (1.0 / 24.0) * (second + fourth))
@@ -233,7 +246,7 @@ def series(
             total -= (1.0 / 24.0) * (second - e3 * fourth + e2 * h * third)
             k = (slope + bend) * (1.0 + w * (1.0 / 3.0))
             a = 1.0 + w * (1.0 / 1.5)
-            doubt += strength * k * k * k * (w * a * a * (2.0 / _DOUBT))
+            doubt += asymmetry.strength * k * k * k * (w * a * a * (2.0 / _DOUBT))
             doubt /= max(min(total, 2.0), 1e-9)
         points.value[i] = light * total
         points.doubt[i] = doubt
