@@ -23,8 +23,12 @@ R = TypeVar("R")
 
 # Everything in these files can end up inside a compiled kernel.
 _KERNEL_SOURCES = (
+    "brightest.py",
     "caching.py",
     "cubes.py",
+    "edges.py",
+    "elementary.py",
+    "frames.py",
     "interpolation.py",
     "kernels.py",
     "profiles.py",

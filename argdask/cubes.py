@@ -15,44 +15,56 @@ def multiply(
     fluxes: NDArray[np.float64],
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Multiply each stamp by the galaxy's flux in each filter.
+    """Multiply each stamp by its flux in each filter, and add up components.
 
     Parameters
     ----------
     stamps
-        Light of each galaxy in each pixel (galaxy, y, x).
+        Light of each galaxy in each pixel (galaxy, y, x), or of each of its components
+        (galaxy, component, y, x).
     fluxes
-        What each stamp is multiplied by (galaxy, filter); rounded to float32 first.
+        What each stamp is multiplied by (galaxy, filter), or (galaxy, component,
+        filter); rounded to float32 first.
     out
         Memory for the result (galaxy, y, x, filter), C-contiguous; new if left out.
 
     Returns
     -------
     ndarray
-        The cubes (galaxy, y, x, filter).
+        The cubes (galaxy, y, x, filter). Components are added in their order, in
+        float32; one component gives the bits that a galaxy without components has.
 
     Raises
     ------
     ValueError
         If the shapes do not fit.
     """
-    galaxies, height, width = stamps.shape
-    filters = fluxes.shape[1]
-    shape = (galaxies, height, width, filters)
+    *rows, height, width = stamps.shape
+    filters = fluxes.shape[-1]
+    shape = (rows[0], height, width, filters)
     cubes = np.empty(shape, dtype=np.float32) if out is None else out
-    if fluxes.shape[0] != galaxies or cubes.shape != shape:
+    if (
+        len(rows) not in (1, 2)
+        or 0 in rows[1:]
+        or fluxes.shape != (*rows, filters)
+        or cubes.shape != shape
+    ):
         raise ValueError(
             f"stamps {stamps.shape}, fluxes {fluxes.shape} and out {cubes.shape} do "
             "not fit"
         )
     if not cubes.flags.c_contiguous or cubes.dtype != np.float32:
         raise ValueError("out must be C-contiguous float32")
-    rows = fluxes.astype(np.float32)
+    rounded = fluxes.astype(np.float32)
     light = np.ascontiguousarray(stamps, dtype=np.float32)
     pixels = height * width
-    _multiply(
-        light.reshape(galaxies, pixels), rows, cubes.reshape(galaxies, pixels, filters)
-    )
+    flat = cubes.reshape(rows[0], pixels, filters)
+    if rows[1:] in ([], [1]):
+        _multiply(
+            light.reshape(rows[0], pixels), rounded.reshape(rows[0], filters), flat
+        )
+    else:
+        _add(light.reshape(*rows, pixels), rounded, flat)
     return cubes
 
 
@@ -68,3 +80,23 @@ def _multiply(
             light = stamp[pixel]
             for column in range(filters):
                 cube[pixel, column] = light * row[column]
+
+
+@compiled
+def _add(
+    stamps: NDArray[np.float32], rows: NDArray[np.float32], cubes: NDArray[np.float32]
+) -> None:
+    # The first two components in one go, as most galaxies have two. What follows is
+    # added while the galaxy is in the processor's cache: it is written once to memory.
+    galaxies, pixels, filters = cubes.shape
+    for galaxy in range(galaxies):
+        stamp, row, cube = stamps[galaxy], rows[galaxy], cubes[galaxy]
+        for pixel in range(pixels):
+            first, second = stamp[0, pixel], stamp[1, pixel]
+            for column in range(filters):
+                cube[pixel, column] = first * row[0, column] + second * row[1, column]
+        for component in range(2, stamps.shape[1]):
+            for pixel in range(pixels):
+                light = stamp[component, pixel]
+                for column in range(filters):
+                    cube[pixel, column] += light * row[component, column]

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from argdask.errors import InputError
 
 __all__ = [
-    "Curve",
     "LIGHT_SPEED",
     "LOG_STEP",
+    "Curve",
     "ab_flux",
     "ab_magnitude",
     "band_fluxes",

@@ -18,7 +18,10 @@ FOLDER = Path(argdask.__file__).parent
 # DESIGN 3. A module may import from its own floor and from those below.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "choices", "caching", "packages", "sampling", "schema"),
-    ("kernels", "profiles", "photometry", "igm", "interpolation", "cubes"),
+    (
+        *("elementary", "kernels", "edges", "frames", "brightest", "profiles"),
+        *("cubes", "photometry", "igm", "interpolation"),
+    ),
     (
         *("recipe", "recipe_schema", "recipe_sections", "recipe_tables"),
         *("seds", "sed_building", "sed_choices", "sed_files", "sed_inspection"),
