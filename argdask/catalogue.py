@@ -179,13 +179,13 @@ class Catalogue:
         given = Given(known["z_in"], known["z_out"], own.get("sed_index"))
         z_in, z_out = self._law.draw(given, u_in, u_out)
         low, high = self.redshift[[0, -1]]
-        self._refuse(
-            ids,
-            own,
-            np.asarray(~(z_out > z_in)),
-            f"redshifts z_in and a higher z_out within the grid's {low:g} to {high:g}",
-            "give both, drop the row, or choose a smaller redshifts.min_separation",
-        )
+        within = f"redshifts z_in and a higher z_out within the grid's {low:g} to "
+        within += f"{high:g}"
+        cure = "give both, drop the row, or choose a smaller redshifts.min_separation"
+        if "sed_index" in own:
+            within += ", at which the template is valid and not too old"
+            cure = "drop the row, or set templates.ages to all"
+        self._refuse(ids, own, np.asarray(~(z_out > z_in)), within, cure)
         return z_in, z_out
 
     def _draw_templates(

@@ -713,6 +713,12 @@ def test_templates_of_a_table_must_be_valid_at_its_redshifts(values):
         "catalogue.sed_index, row 1: got sed_index 4, z_in 0.6, z_out 1.2, expected a "
         "template that is valid at z_in 0.6 and z_out 1.2; give other redshifts"
     )
+    if values == "grid":
+        masked[:4, 5] = True
+        with pytest.raises(
+            InputError, match=r"row 1: .* the template is valid and not"
+        ):
+            with_table({"sed_index": [3, 5]}, grid(masked)).check_inputs()
     masked[2] = True
     data = {"z_in": [0.5, 0.6], "z_out": [1.0, 1.2]}
     with pytest.raises(InputError, match=r"catalogue.z_in, row 1: .*valid at z_in 0.6"):

@@ -87,6 +87,10 @@ def test_a_set_of_images_with_a_catalogue(capsys):
     assert pairs["galaxy_id"].values.tolist() == ids.tolist()
     assert pairs["image"].values.tolist() == list(range(30))
     assert run("preview", "set.yaml", "-o", "pairs.png") == 0
+    assert run("inspect", "pairs.zarr") == 0
+    assert run("export", "pairs.zarr", "arrays") == 0
+    truth = Table.read("arrays/truth.ecsv")
+    assert truth["group"].tolist() == list(range(30))
     capsys.readouterr()
     twice = ["--set", "profile.source=nothing.npy"]
     assert run("generate", "other.zarr", "--recipe", "set.yaml", *twice) == 2

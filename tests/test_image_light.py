@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from astropy.io import fits
+from dask.base import tokenize
 
 import argdask as ad
 from argdask.errors import InputError
@@ -17,6 +19,7 @@ from argdask.image_light import ImageLight
 from argdask.recipe import ImageProfile, Recipe
 from argdask.schema import VARIABLES, validate
 from argdask.simulation import Simulation
+from argdask.tables import read_table
 
 COUNT = 12
 
@@ -114,6 +117,35 @@ def test_without_a_column_each_row_of_a_catalogue_has_its_own_image(stack, seds)
     ids = np.arange(COUNT)[::-1] * 4
     pairs = ad.simulate(recipe(), seds, [40, 8], catalogue={"galaxy_id": ids})
     assert pairs["image"].values.tolist() == [1, 9]
+
+
+@pytest.mark.parametrize("kind", ["netcdf", "zarr"])
+def test_images_can_be_a_variable_of_a_file(stack, seds, kind):
+    dims = ("image", "y", "x")
+    several = xr.Dataset({"science": (dims, stack), "noise": (dims, 0 * stack)})
+    options = {"consolidated": False} if kind == "zarr" else {}
+    getattr(several, f"to_{kind}")(f"images.{kind}", **options)
+    profile = {"name": "images", "source": f"images.{kind}", "variable": "science"}
+    pairs = ad.simulate(Recipe(profile=profile), seds)
+    expected = ad.simulate(recipe(), seds)
+    xr.testing.assert_equal(pairs, expected)
+    del profile["variable"]
+    with pytest.raises(InputError, match=r"images.variable: got .* with 2 of them"):
+        ad.simulate(Recipe(profile=profile), seds)
+
+
+def test_a_simulation_can_be_sent_to_another_process(stack, seds):
+    table = read_table({"galaxy_id": [8, 3], "z_in": [0.5, 0.6], "image": [2, 2]})
+    simulation = Simulation(recipe(), seds, table=table)
+    again = pickle.loads(pickle.dumps(simulation))
+    for name, values in simulation.make([3, 8], ["target"])[1].items():
+        made = again.make([3, 8], ["target"])[1][name]
+        np.testing.assert_array_equal(made, values)
+    token = tokenize(simulation)
+    assert tokenize(again) == token
+    stack[9] *= 2
+    np.save("images.npy", stack)
+    assert tokenize(Simulation(recipe(), seds, table=table)) != token
 
 
 def test_each_image_is_looked_at_once_and_a_few_at_a_time(stack, monkeypatch):

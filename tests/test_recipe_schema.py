@@ -18,6 +18,11 @@ from argdask.errors import InputError
 jsonschema = pytest.importorskip("jsonschema")
 
 RIGHT: dict[str, dict[str, Any]] = {
+    "images": {"profile": {"name": "images", "source": "a.npy", "draw": "random"}},
+    "catalogue": {
+        "catalogue": {"path": "t.csv", "units": {"half_light_radius": "mas"}}
+    },
+    "between redshifts": {"redshifts": {"values": "continuous", "z_in": 0.33}},
     "nothing": {},
     "number": {"profile": {"axis_ratio": 0.5, "sersic_index": 4}},
     "constant": {"profile": {"axis_ratio": {"distribution": "constant", "value": 0.5}}},
@@ -102,6 +107,12 @@ WRONG: dict[str, dict[str, Any]] = {
     },
     "text for a distribution": {"profile": {"axis_ratio": "round"}},
     "list for a distribution": {"profile": {"axis_ratio": [0.2, 1.0]}},
+    "images from nowhere": {"profile": {"name": "images"}},
+    "an axis ratio of images": {
+        "profile": {"name": "images", "source": "a.npy", "axis_ratio": 1}
+    },
+    "no profile of that name": {"profile": {"name": "disc"}},
+    "a catalogue without a path": {"catalogue": {"units": {}}},
     "negative scale": {"scale": -1},
     "scale over none": {"scale": {"over": 0}},
     "layout": {"layout": {"compression": "gzip"}},
@@ -149,7 +160,7 @@ def _objects(schema: Any) -> Iterator[dict[str, Any]]:
 
 def test_describes_every_key_and_refuses_all_others() -> None:
     objects = list(_objects(ad.Recipe.json_schema()))
-    assert len(objects) == 13
+    assert len(objects) == 15
     for one in objects:
         assert one["additionalProperties"] is False
         assert one["description"]
