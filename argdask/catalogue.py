@@ -67,6 +67,8 @@ class Catalogue:
             self.seds = select_filters(self.seds, list(recipe.filters))
         self.redshift: NDArray[np.float64] = self.seds["redshift"].values
         self._check_cosmology()
+        if recipe.reference_redshift is not None:
+            on_grid("reference_redshift", self.redshift, recipe.reference_redshift)
         # Galaxies gather rows of filters from here.
         by_template = self.seds.transpose("redshift", "template", "filter")
         self.flux: NDArray[np.float64] = np.ascontiguousarray(by_template.values)

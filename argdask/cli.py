@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from argdask.errors import IncompleteError, InputError
 
 __all__ = ["main"]
 
-COMPLETE, FAILED, BAD_INPUT, INCOMPLETE = 0, 1, 2, 3
+COMPLETE, FAILED, BAD_INPUT, INCOMPLETE, INTERNAL = 0, 1, 2, 3, 70
 
 # Sets smaller than this are made before a cluster would have started [bytes].
 _WORTH_A_CLUSTER = 2 * 10**9
@@ -275,9 +276,16 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _fail(str(error), INCOMPLETE)
     except OSError as error:
         # What the system refuses, a name that is too long for instance.
-        _fail(f"{error.filename or 'system'}: {error.strerror}", BAD_INPUT)
+        told = f"{error.filename or 'system'}: {error.strerror}"
+        _fail(told if error.strerror else str(error), BAD_INPUT)
+    except MemoryError:
+        _fail("not enough memory; choose smaller images or parts", BAD_INPUT)
     except (KeyboardInterrupt, click.Abort):
         _fail("stopped; run the same command again to resume", INCOMPLETE)
+    except Exception:
+        # Our own mistake: not to be taken for a verification that failed.
+        traceback.print_exc()
+        sys.exit(INTERNAL)
     sys.exit(COMPLETE)
 
 

@@ -105,6 +105,7 @@ def inspect(path: str | Path) -> Contents:
     """
     place = Path(path)
     plan = zarr_store.read_plan(place)
+    attributes = zarr_store.read_attributes(place)
     pairs = open_pairs(place, chunks=None, incomplete=True)
     redshift = zarr_store.read_seds_of_store(place)["redshift"].values
     stored = {entry.name for entry in place.iterdir() if entry.is_dir()}
@@ -113,11 +114,11 @@ def inspect(path: str | Path) -> Contents:
     names.sort(key=order.index)
     return Contents(
         path=str(place),
-        state=str(pairs.attrs["state"]),
+        state=str(attributes["state"]),
         galaxies=plan.galaxies,
         fingerprint=plan.fingerprint,
         scale=plan.scale,
-        seds=str(pairs.attrs["seds_source"]),
+        seds=str(attributes["seds_source"]),
         redshifts=(float(redshift[0]), float(redshift[-1])),
         filters=tuple(str(name) for name in pairs["filter"].values),
         layout={

@@ -48,6 +48,8 @@ def preview(pairs: xr.Dataset, *, galaxies: int | None = None) -> Figure:
     """
     figure_of = _figure_class()
     shown = pairs if galaxies is None else pairs.isel(galaxy=slice(galaxies))
+    if "galaxy" not in shown.dims:
+        shown = shown.expand_dims("galaxy")
     shown = shown[["input", "target"]].load()
     count, filters = shown.sizes["galaxy"], shown.sizes["filter"]
     figure = figure_of(

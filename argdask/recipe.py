@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from collections.abc import Iterable, Mapping
@@ -57,6 +58,12 @@ def _read_shape(data: Any) -> Any:
     return (data, data) if isinstance(data, int) else data
 
 
+def _default_radii(pixel_scale: float) -> Lognormal:
+    """Return the radii of galaxies of which nothing is said [arcsec]."""
+    low, high = (round(radius * pixel_scale, 12) for radius in _DEFAULT_RADII)
+    return Lognormal(median=0.6, sigma=0.3, minimum=low, maximum=high)
+
+
 class Recipe(Choices):
     """Every choice of a set of training pairs.
 
@@ -96,7 +103,7 @@ class Recipe(Choices):
     """Which templates may be drawn."""
     brightness: Brightness = Brightness()
     """How bright the galaxies are."""
-    scale: Scale | Annotated[float, Field(gt=0)] | None = Scale()
+    scale: Scale | Annotated[float, Field(ge=1e-20, le=1e20)] | None = Scale()
     """One number for the whole set and both cubes; a number, or null for 1."""
     cosmology: dict[str, float | str | list[float]] | None = None
     """What the SED grid must have been made with; left out: whatever it was."""
@@ -118,9 +125,8 @@ class Recipe(Choices):
             return self
         law = self.profile.half_light_radius
         if law is None:
-            low, high = (round(r * self.pixel_scale, 12) for r in _DEFAULT_RADII)
             try:
-                law = Lognormal(median=0.6, sigma=0.3, minimum=low, maximum=high)
+                law = _default_radii(self.pixel_scale)
             except ValidationError:
                 raise wrong_choice(
                     "pixel_scale",
@@ -182,7 +188,14 @@ class Recipe(Choices):
         str
             Text that `from_yaml` reads back to an equal recipe.
         """
-        return "\n".join(commented_yaml(self)) + "\n"
+        shown, profile = self, self.profile
+        if isinstance(profile, SersicProfile):
+            # What follows from the pixel scale goes on following it.
+            with contextlib.suppress(ValidationError):
+                if profile.half_light_radius == _default_radii(self.pixel_scale):
+                    profile = profile.model_copy(update={"half_light_radius": None})
+                    shown = self.model_copy(update={"profile": profile})
+        return "\n".join(commented_yaml(shown)) + "\n"
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:

@@ -31,6 +31,8 @@ class SersicProfile(Choices):
         "sersic_index": (0.3, 8.0),
         "axis_ratio": (0.1, 1.0),
         "position_angle": (0.0, 180.0),
+        "asymmetry": (0.0, 0.999),
+        "asymmetry_angle": (0.0, 360.0),
     }
 
     name: Literal["sersic"] = "sersic"
@@ -50,6 +52,11 @@ class SersicProfile(Choices):
     """Centre minus (N - 1) / 2 along y [pixel]."""
     offset_x: Distribution = Constant(value=0.0)
     """Centre minus (N - 1) / 2 along x [pixel]."""
+    asymmetry: Distribution = Constant(value=0.0)
+    """Light is multiplied by 1 - asymmetry cos(angle - asymmetry_angle); 0 to 0.999."""
+    asymmetry_angle: Distribution = Constant(value=0.0)
+    """Where it is dimmest, from the major axis counter-clockwise in the frame in which
+    the ellipse is a circle, 0 to 360 [deg]."""
 
     @property
     def parameters(self) -> dict[str, Distribution]:
@@ -174,7 +181,7 @@ class Brightness(Choices):
 class Scale(Choices):
     """The one number by which both cubes are multiplied."""
 
-    max: float = Field(default=10000.0, gt=0)
+    max: float = Field(default=10000.0, ge=1e-20, le=1e20)
     """Value of the brightest input pixel."""
     over: Annotated[int, Field(ge=1)] | Literal["all"] = 65536
     """Among how many of the first galaxies it is sought, or all."""

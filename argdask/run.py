@@ -109,6 +109,7 @@ def write(
     simulation, plan = _planned(recipe, place, seds, catalogue)
     done = done_receipts(place, plan)
     if _is_complete(place):
+        closing.sweep(place)
         remove_receipts(place)
         return Summary(place, plan, 0, _size_of(place))
     check_images(simulation, plan)
@@ -163,11 +164,14 @@ class _Count:
 
 @contextmanager
 def _resumable(place: Path) -> Iterator[None]:
-    """Say of a disk that is full that work can go on when it no longer is."""
+    """Tell a disk that is full, and a store that others closed, from what is wrong."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in _DISK_ERRORS:
+    except (IncompleteError, OSError) as error:
+        # Another process may have made and closed the store meanwhile.
+        if _is_complete(place):
+            return
+        if isinstance(error, IncompleteError) or error.errno not in _DISK_ERRORS:
             raise
         raise IncompleteError(
             f"{place}: {error.strerror}; free some space and run the same command "
@@ -410,6 +414,10 @@ def _over_client(
     finished = as_completed(first, loop=client.loop, with_results=False)
     for future in finished:
         task, attempt = running.pop(future.key)
+        if future.status in {"cancelled", "lost"}:
+            raise IncompleteError(
+                "the dask scheduler was lost; run the same command again to resume"
+            )
         error = future.exception() if future.status != "finished" else None
         result = error if error is not None else future.result()
         future.release()

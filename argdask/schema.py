@@ -85,6 +85,13 @@ VARIABLES: dict[str, Variable] = {
         _galaxy("position_angle", "float64", "deg", "major axis, from +y towards -x"),
         _galaxy("offset_y", "float64", "pixel", "centre minus (N - 1) / 2 along y"),
         _galaxy("offset_x", "float64", "pixel", "centre minus (N - 1) / 2 along x"),
+        _galaxy("asymmetry", "float64", "1", "amplitude of the lopsided light"),
+        _galaxy(
+            "asymmetry_angle",
+            "float64",
+            "deg",
+            "where it is dimmest, from the major axis",
+        ),
         _flux("flux_in", "total flux at z_in"),
         _flux("flux_out", "total flux at z_out"),
         Variable("wavelength", ("filter",), "float64", "Angstrom", "filter wavelength"),

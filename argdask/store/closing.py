@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
 import tempfile
 import uuid
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,7 @@ from argdask.store import files
 from argdask.store.files import FileRecord
 from argdask.store.plan import Plan
 from argdask.store.receipts import Receipt
-from argdask.store.zarr_store import METADATA
+from argdask.store.zarr_store import METADATA, read_attributes
 
 __all__ = [
     "CHECKSUMS",
@@ -29,7 +33,9 @@ __all__ = [
     "checksum_of_metadata",
     "consolidated_metadata",
     "finalise",
+    "is_unfinished",
     "read_checksums",
+    "sweep",
 ]
 
 # Folder of the table of all files, and the root's attribute with its own checksum.
@@ -56,6 +62,55 @@ def finalise(path: Path, plan: Plan, receipts: list[Receipt]) -> None:
     IncompleteError
         If a block or part has no receipt.
     """
+    with _alone(path):
+        if read_attributes(path).get("state") != "complete":
+            _finalise(path, plan, receipts)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let one process at a time close a store, where the file system knows locks."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def sweep(path: Path) -> None:
+    """Delete what killed processes left unfinished in a store.
+
+    Parameters
+    ----------
+    path
+        The store.
+    """
+    for orphan in list(path.rglob(f"*{files.PARTIAL}")):
+        # An unfinished table of checksums is a folder.
+        if orphan.is_dir():
+            shutil.rmtree(orphan, ignore_errors=True)
+        else:
+            orphan.unlink(missing_ok=True)
+
+
+def is_unfinished(name: Path) -> bool:
+    """Return whether a path in a store is, or lies in, something unfinished.
+
+    Parameters
+    ----------
+    name
+        The path.
+
+    Returns
+    -------
+    bool
+        True for what `sweep` would delete.
+    """
+    return any(part.endswith(files.PARTIAL) for part in name.parts)
+
+
+def _finalise(path: Path, plan: Plan, receipts: list[Receipt]) -> None:
     done = {(receipt.kind, receipt.index) for receipt in receipts}
     wanted = {("block", k) for k in range(plan.blocks)}
     wanted |= {("part", k) for k in range(plan.parts)}
@@ -65,9 +120,7 @@ def finalise(path: Path, plan: Plan, receipts: list[Receipt]) -> None:
             f"{path}: {len(missing)} pieces are missing: {listed}; run the same "
             "command again to resume"
         )
-    for orphan in list(path.rglob(f"*{files.PARTIAL}")):
-        # What a killed process left; an unfinished table of checksums is a folder.
-        shutil.rmtree(orphan) if orphan.is_dir() else orphan.unlink(missing_ok=True)
+    sweep(path)
     table, environments = _checksums(path, receipts)
     partial = path / f"{CHECKSUMS}.{uuid.uuid4().hex}{files.PARTIAL}"
     table.to_zarr(partial, consolidated=False, zarr_format=3)
@@ -91,6 +144,8 @@ def _checksums(
     for file in path.rglob("*"):
         name = file.relative_to(path).as_posix()
         own = name.startswith(f"{CHECKSUMS}/") or name == METADATA
+        # Another process may be at work on what is done already.
+        own |= is_unfinished(file.relative_to(path))
         if file.is_file() and name not in records and not own:
             records[name] = (files.record_of(file), -1)
     names = sorted(records)
@@ -113,7 +168,11 @@ def _checksums(
 
 def _commit(path: Path, environments: str) -> None:
     """Replace the root's metadata by one that has it all: the store is complete."""
-    sources = list(path.rglob(METADATA))
+    sources = [
+        file
+        for file in path.rglob(METADATA)
+        if not is_unfinished(file.relative_to(path))
+    ]
     with tempfile.TemporaryDirectory(dir=path, suffix=files.PARTIAL) as folder:
         copies = Path(folder)
         for file in sources:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,12 @@ from argdask.errors import IncompleteError, InputError
 from argdask.schema import IMAGES
 from argdask.simulation import template_parameters
 from argdask.store.receipts import done_receipts
-from argdask.store.zarr_store import read_attributes, read_plan, read_seds_of_store
+from argdask.store.zarr_store import (
+    OF_THE_STORE,
+    read_attributes,
+    read_plan,
+    read_seds_of_store,
+)
 
 __all__ = ["open_pairs"]
 
@@ -88,16 +94,24 @@ def open_pairs(
             f"{place}: {plan.galaxies - made} of {plan.galaxies} galaxies are missing; "
             "run the same command again to resume, or open it with incomplete=True"
         )
-    whole = isinstance(chunks, int) and chunks > 0
+    number = isinstance(chunks, Integral) and not isinstance(chunks, bool)
+    whole = number and int(chunks) > 0  # type: ignore[arg-type] # a number by now
     if not (chunks is None or chunks == "part" or whole):
         raise InputError("chunks", chunks, "part, None or a number", "use part")
     pairs: xr.Dataset = xr.open_zarr(place, chunks=None, consolidated=complete)
     pairs = pairs.assign_coords(_template_parameters(place))
+    # A copy of some galaxies is no store of argdask, nor has it its shards.
+    pairs.attrs = {k: v for k, v in pairs.attrs.items() if k not in OF_THE_STORE}
+    for name in _images(pairs):
+        for key in ("chunks", "shards", "preferred_chunks"):
+            pairs[name].encoding.pop(key, None)
     if chunks is None:
         return pairs
     size = plan.part if chunks == "part" else chunks
-    images = {name: pairs[name].chunk({"galaxy": size}) for name in _images(pairs)}
-    return pairs.assign(images)
+    # Of the variable alone: a data array would chunk all of its coordinates too.
+    return pairs.assign(
+        {name: pairs[name].variable.chunk({"galaxy": size}) for name in _images(pairs)}
+    )
 
 
 def _images(pairs: xr.Dataset) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import shutil
@@ -31,6 +32,7 @@ from argdask.tables import UserTable
 
 __all__ = [
     "METADATA",
+    "OF_THE_STORE",
     "initialise",
     "read_attributes",
     "read_plan",
@@ -42,6 +44,15 @@ __all__ = [
 ]
 
 METADATA = "zarr.json"
+
+# Attributes of the root that tell of the store rather than of the pairs in it.
+OF_THE_STORE = frozenset(
+    {
+        *("plan", "fingerprint", "state", "environments"),
+        *("checksums_crc32c", "metadata_crc32c"),
+    }
+)
+
 _TABLE = "catalogue"
 _STRINGS = np.dtypes.StringDType()
 
@@ -81,6 +92,10 @@ def initialise(path: Path, simulation: Simulation, plan: Plan) -> None:
         partial.rename(path)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
+        # Another process may have made the same store at the same time.
+        taken = error.errno in {errno.ENOTEMPTY, errno.EEXIST}
+        if taken and read_plan(path).to_json() == plan.to_json():
+            return
         raise InputError(
             "store",
             str(path),
