@@ -28,10 +28,10 @@ _KERNEL_SOURCES = (
     "cubes.py",
     "edges.py",
     "elementary.py",
+    "errors.py",
     "frames.py",
     "interpolation.py",
     "kernels.py",
-    "profiles.py",
 )
 
 

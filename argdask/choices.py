@@ -35,7 +35,7 @@ _EXPECTED = {
 class Choices(BaseModel):
     """A set of choices that cannot change and that knows its own names.
 
-    Truth values are refused: nothing is switched on or off, and a 1 that was meant as
+    Truth values are refused where nothing is switched on or off: a 1 that was meant as
     yes would pass for a number.
     """
 
@@ -61,7 +61,8 @@ class Choices(BaseModel):
                             "near": nearest(str(name), cls.model_fields),
                         },
                     )
-                if isinstance(data[name], bool):
+                switch = cls.model_fields[name].annotation is bool
+                if isinstance(data[name], bool) and not switch:
                     expected = "a number, a name or a list"
                     raise wrong_choice(name, data[name], expected, _SEE)
         return data

@@ -103,7 +103,7 @@ class Recipe(Choices):
     """Which templates may be drawn."""
     brightness: Brightness = Brightness()
     """How bright the galaxies are."""
-    scale: Scale | Annotated[float, Field(ge=1e-20, le=1e20)] | None = Scale()
+    scale: Scale | Annotated[float, Field(gt=0, le=1e30)] | None = Scale()
     """One number for the whole set and both cubes; a number, or null for 1."""
     cosmology: dict[str, float | str | list[float]] | None = None
     """What the SED grid must have been made with; left out: whatever it was."""

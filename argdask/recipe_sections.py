@@ -181,7 +181,7 @@ class Brightness(Choices):
 class Scale(Choices):
     """The one number by which both cubes are multiplied."""
 
-    max: float = Field(default=10000.0, ge=1e-20, le=1e20)
+    max: float = Field(default=10000.0, gt=0, le=1e30)
     """Value of the brightest input pixel."""
     over: Annotated[int, Field(ge=1)] | Literal["all"] = 65536
     """Among how many of the first galaxies it is sought, or all."""

@@ -107,7 +107,7 @@ def test_every_module_with_kernels_is_among_the_kernel_sources():
         for source in PACKAGE.rglob("*.py")
         if {"argdask.caching.compiled", "numba"} & imports_of(source)
     }
-    assert {"caching.py", "cubes.py", "kernels.py", "profiles.py"} <= using
+    assert {"caching.py", "cubes.py", "frames.py", "kernels.py"} <= using
     assert using <= set(caching._KERNEL_SOURCES)
 
 

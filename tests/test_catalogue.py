@@ -855,3 +855,9 @@ def test_the_grid_that_was_given_is_left_as_it_was(seds):
     before = seds.copy(deep=True)
     columns_of(5, seds, filters=["acs_wfc_f606w"])
     xr.testing.assert_identical(seds, before)
+
+
+def test_a_reference_redshift_outside_the_grid_is_refused(seds: xr.DataArray) -> None:
+    Catalogue(Recipe(reference_redshift=0.33), seds)
+    with pytest.raises(InputError, match=r"reference_redshift: got 77, expected 0\.1"):
+        Catalogue(Recipe(reference_redshift=77), seds)

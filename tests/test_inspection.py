@@ -11,6 +11,7 @@ import xarray as xr
 import argdask as ad
 from argdask.errors import InputError
 from argdask.inspection import inspect
+from argdask.store.zarr_store import read_plan
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def test_the_contents_are_those_of_the_store(store: Path) -> None:
     assert found.state == "complete"
     assert found.galaxies == pairs.sizes["galaxy"] == 40
     assert found.scale == pairs.attrs["scale"]
-    assert found.fingerprint == pairs.attrs["fingerprint"]
+    assert found.fingerprint == read_plan(store).fingerprint
     assert found.filters == ("wfc3_ir_f160w",)
     assert found.redshifts == (0.1, 2.0)
     assert found.layout == {

@@ -676,3 +676,18 @@ def test_filling_in_the_default_radii_changes_no_other_recipe():
     Recipe(pixel_scale=0.2)
     assert Recipe(pixel_scale=0.1) == Recipe(pixel_scale=0.1)
     assert type(Recipe().profile)().half_light_radius is None
+
+
+def test_radii_that_are_not_given_follow_the_pixel_scale(tmp_path: Path) -> None:
+    text = Recipe().to_yaml()
+    assert "half_light_radius: null" in text
+    edited = text.replace("pixel_scale: 0.06", "pixel_scale: 0.03")
+    recipe = Recipe.from_yaml(recipe_file(tmp_path, edited))
+    assert recipe == Recipe(pixel_scale=0.03)
+    assert recipe.profile.half_light_radius.support() == (0.015, 0.9)
+
+
+@pytest.mark.parametrize("scale", [1e39, 1.1e30, {"max": 1e39}])
+def test_a_scale_that_float32_cannot_hold_is_refused(scale: Any) -> None:
+    with pytest.raises(InputError, match="scale"):
+        Recipe(scale=scale)

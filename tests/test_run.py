@@ -705,3 +705,62 @@ def test_random_moments_of_death_change_nothing(
     for delay in generator.uniform(1.0, 4.0, 2).tolist():
         run_and_kill(tmp_path, lambda elapsed, d=delay: elapsed > d, jobs=1)
     finish_and_compare(tmp_path, survivor, jobs=1)
+
+
+def test_two_runs_into_one_path_both_end_well(tmp_path: Path) -> None:
+    arguments = ["--galaxies", "120", "--set", "image_shape=12", "--set"]
+    command = [str(COMMAND), "generate", "pairs.zarr", *arguments, "layout.part=4"]
+    runs = [
+        subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    told = [run.communicate(timeout=120)[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0, 0], told
+    assert ad.verify(tmp_path / "pairs.zarr").passed
+    assert [path.name for path in tmp_path.iterdir()] == ["pairs.zarr"]
+
+
+def test_a_scheduler_that_dies_leaves_work_that_can_go_on(tmp_path: Path) -> None:
+    code = (
+        "from distributed import LocalCluster; import sys, time\n"
+        "if __name__ == '__main__':\n"
+        "    cluster = LocalCluster(n_workers=1, threads_per_worker=1,"
+        " dashboard_address='127.0.0.1:0')\n"
+        "    print(cluster.scheduler_address, flush=True)\n"
+        "    time.sleep(300)\n"
+    )
+    (tmp_path / "cluster.py").write_text(code)
+    with subprocess.Popen(
+        [sys.executable, "cluster.py"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as cluster:
+        assert cluster.stdout is not None
+        address = cluster.stdout.readline().strip()
+        arguments = ["--galaxies", "4000", "--set", "layout.part=4"]
+        command = [str(COMMAND), "generate", "pairs.zarr", *arguments]
+        with subprocess.Popen(
+            [*command, "--cluster", address],
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as run:
+            journals = tmp_path / "pairs.zarr.receipts"
+            deadline = time.monotonic() + 90
+            while not any(p.stat().st_size for p in journals.glob("*.jsonl")):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            os.killpg(cluster.pid, signal.SIGKILL)
+            told = run.communicate(timeout=120)[1]
+    assert run.returncode == 3, told
+    assert "run the same command again to resume" in told.splitlines()[-1]

@@ -6,9 +6,7 @@ import fcntl
 import json
 import os
 import shutil
-import tempfile
 import uuid
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +15,6 @@ from typing import Any
 import google_crc32c
 import numpy as np
 import xarray as xr
-import zarr
 
 from argdask.errors import IncompleteError
 from argdask.store import files
@@ -168,29 +165,27 @@ def _checksums(
 
 def _commit(path: Path, environments: str) -> None:
     """Replace the root's metadata by one that has it all: the store is complete."""
-    sources = [
-        file
-        for file in path.rglob(METADATA)
-        if not is_unfinished(file.relative_to(path))
-    ]
-    with tempfile.TemporaryDirectory(dir=path, suffix=files.PARTIAL) as folder:
-        copies = Path(folder)
-        for file in sources:
-            copy = copies / file.relative_to(path)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, copy)
-        zarr.open_group(copies, mode="r+").update_attributes(
-            {
-                "state": "complete",
-                "environments": environments,
-                "checksums_crc32c": checksum_of_checksums(path),
-            }
-        )
-        with warnings.catch_warnings():
-            # Not in the Zarr 3 specification yet; readers that know it open faster.
-            warnings.filterwarnings("ignore", message="Consolidated metadata")
-            zarr.consolidate_metadata(copies)
-        root = json.loads((copies / METADATA).read_text("utf-8"))
+    root = json.loads((path / METADATA).read_text("utf-8"))
+    root["attributes"].update(
+        {
+            "state": "complete",
+            "environments": environments,
+            "checksums_crc32c": checksum_of_checksums(path),
+        }
+    )
+    # Not in the Zarr 3 specification yet, and zarr's own writer warns of that; readers
+    # that know it open faster.
+    root["consolidated_metadata"] = {
+        "kind": "inline",
+        "must_understand": False,
+        "metadata": {
+            file.parent.relative_to(path).as_posix(): json.loads(
+                file.read_text("utf-8")
+            )
+            for file in sorted(path.rglob(METADATA))
+            if file.parent != path and not is_unfinished(file.relative_to(path))
+        },
+    }
     root["attributes"][METADATA_CHECKSUM] = checksum_of_metadata(root)
     with files.whole_file(path / METADATA) as whole:
         whole.write(json.dumps(root, indent=2).encode())

@@ -94,7 +94,7 @@ def initialise(path: Path, simulation: Simulation, plan: Plan) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         # Another process may have made the same store at the same time.
         taken = error.errno in {errno.ENOTEMPTY, errno.EEXIST}
-        if taken and read_plan(path).to_json() == plan.to_json():
+        if taken and _has_plan(path, plan):
             return
         raise InputError(
             "store",
@@ -105,6 +105,13 @@ def initialise(path: Path, simulation: Simulation, plan: Plan) -> None:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def _has_plan(path: Path, plan: Plan) -> bool:
+    try:
+        return read_plan(path).to_json() == plan.to_json()
+    except InputError:
+        return False
 
 
 def _write_metadata(path: Path, simulation: Simulation, plan: Plan) -> None:

@@ -12,6 +12,7 @@ import xarray as xr
 import argdask as ad
 from argdask.errors import IncompleteError
 from argdask.simulation import Simulation
+from argdask.store import closing
 from argdask.store.closing import (
     checksum_of_checksums,
     checksum_of_metadata,
@@ -160,3 +161,35 @@ def test_there_is_neither_a_time_nor_a_place_in_the_store(store: Path) -> None:
         "state",
         "title",
     }
+
+
+def test_closing_again_changes_nothing(
+    filled: tuple[Path, list[Receipt]], recipe: ad.Recipe, seds: xr.DataArray
+) -> None:
+    path, receipts = filled
+    plan = plan_of(Simulation(recipe, seds))
+    finalise(path, plan, receipts)
+    before = contents(path)
+    # A second driver comes late, even with nothing in its hands.
+    finalise(path, plan, [])
+    assert contents(path) == before
+
+
+def test_what_another_writer_has_not_finished_is_no_part_of_the_store(
+    filled: tuple[Path, list[Receipt]],
+    recipe: ad.Recipe,
+    seds: xr.DataArray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path, receipts = filled
+    late = path / "input" / "c.0.0.0.0.0123.partial"
+    # It appears just after the sweep, as that of a writer that is still at work.
+    monkeypatch.setattr(closing, "sweep", lambda place: late.write_bytes(b"half"))
+    finalise(path, plan_of(Simulation(recipe, seds)), receipts)
+    assert late.exists()
+    assert not any("partial" in name for name in read_checksums(path))
+    assert ad.verify(path).passed
+    monkeypatch.undo()
+    ad.write(None, path)
+    assert not late.exists()
+    assert ad.verify(path).passed

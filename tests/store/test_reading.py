@@ -331,3 +331,25 @@ def test_build_saved_as_zarr_holds_what_write_does(
         # A store knows more of itself: its plan, its checksums, its state.
         assert built.attrs.items() <= written.attrs.items()
         assert {"title", "source", "scale", "recipe"} <= set(built.attrs)
+
+
+def test_a_selection_is_no_store_and_can_be_saved(store: Path, tmp_path: Path) -> None:
+    pairs = ad.open_pairs(store)
+    assert not {"plan", "state", "fingerprint"} & set(pairs.attrs)
+    chosen = pairs.isel(galaxy=pairs["z_in"].values < 1.0)
+    chosen.to_zarr(tmp_path / "chosen.zarr", consolidated=False)
+    saved = xr.open_zarr(tmp_path / "chosen.zarr", consolidated=False)
+    xr.testing.assert_equal(saved.load(), chosen.load())
+    with pytest.raises(InputError, match="a store that argdask made"):
+        ad.open_pairs(tmp_path / "chosen.zarr")
+
+
+@pytest.mark.parametrize("chunks", [True, 0, 1.5, "parts"])
+def test_chunks_that_are_no_number_are_refused(store: Path, chunks: Any) -> None:
+    with pytest.raises(InputError, match="chunks: got"):
+        ad.open_pairs(store, chunks=chunks)
+
+
+def test_a_number_of_numpy_is_a_number_of_galaxies(store: Path) -> None:
+    pairs = ad.open_pairs(store, chunks=np.int64(10))  # type: ignore[arg-type]
+    assert pairs["input"].data.chunksize[0] == 10

@@ -41,7 +41,7 @@ def test_a_store_has_the_rows_of_the_table_and_verifies(seds):
     # A table that was changed in the store is found by its checksum and by its hash.
     group = zarr.open_group("pairs.zarr/catalogue", mode="r+")
     group["z_in"][3] = 0.11
-    zarr_store.simulation_of.cache_clear()
+    zarr_store._simulation_of.cache_clear()
     checks = ad.verify("pairs.zarr").checks
     assert not checks[0].passed
     assert "the catalogue it was planned with" in checks[1].details[0]

@@ -1,0 +1,86 @@
+"""The recipes that people start from, each used at a small size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from astropy.modeling.models import Sersic2D
+
+import argdask as ad
+from argdask.recipe import Recipe, assemble, read_yaml
+
+RECIPES = sorted((Path(__file__).parents[1] / "deploy" / "recipes").glob("*.yaml"))
+
+
+def test_there_are_recipes() -> None:
+    assert [path.stem for path in RECIPES] == ["arg", "continuous", "lopsided"]
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_makes_a_store_that_verifies(path: Path, seds: xr.DataArray) -> None:
+    recipe = assemble(read_yaml(path), ["galaxies=20", "image_shape=16"])
+    ad.write(recipe, "pairs.zarr", seds=seds)
+    assert ad.verify("pairs.zarr").passed
+
+
+def astropy_stamp(pairs: xr.Dataset, row: int, recipe: Recipe) -> np.ndarray:
+    """Return the light of one galaxy at pixel centres, as astropy has it."""
+    galaxy = pairs.isel(galaxy=row)
+    height, width = recipe.image_shape
+    model = Sersic2D(
+        amplitude=1.0,
+        r_eff=float(galaxy.half_light_radius) / recipe.pixel_scale,
+        n=float(galaxy.sersic_index),
+        x_0=(width - 1) / 2,
+        y_0=(height - 1) / 2,
+        ellip=1 - float(galaxy.axis_ratio),
+        theta=np.deg2rad(float(galaxy.position_angle) + 90),
+    )
+    y, x = np.mgrid[:height, :width]
+    return np.asarray(model(x, y))
+
+
+def test_the_recipe_of_arg_is_the_arithmetic_of_the_idea(smpy_file: Path) -> None:
+    recipe = assemble(read_yaml(RECIPES[0]), ["galaxies=40"])
+    seds = ad.read_seds(smpy_file)
+    pairs = ad.simulate(recipe, seds)
+    stamps = np.stack([astropy_stamp(pairs, row, recipe) for row in range(40)])
+    stamps /= stamps.max(axis=(1, 2), keepdims=True)
+    flux = seds.transpose("redshift", "template", "filter").values
+    row_in = np.searchsorted(seds.redshift.values, pairs.z_in.values)
+    row_out = np.searchsorted(seds.redshift.values, pairs.z_out.values)
+    inputs = stamps[..., None] * flux[row_in, pairs.sed_index.values][:, None, None]
+    targets = stamps[..., None] * flux[row_out, pairs.sed_index.values][:, None, None]
+    scale = 10000 / inputs.max()
+    # The bound of stamps sampled at pixel centres in float32.
+    np.testing.assert_allclose(pairs["input"], inputs * scale, rtol=1e-5)
+    np.testing.assert_allclose(pairs["target"], targets * scale, rtol=1e-5)
+    assert float(pairs["input"].max()) == pytest.approx(10000, rel=1e-5)
+    assert pairs.sizes == {"galaxy": 40, "y": 60, "x": 60, "filter": 17}
+
+
+def test_a_lopsided_recipe_is_the_symmetric_one_times_its_factor(
+    seds: xr.DataArray,
+) -> None:
+    changes = ["galaxies=12", "sampling=centre", "scale=1.0"]
+    recipe = assemble(read_yaml(RECIPES[2]), changes)
+    pairs = ad.simulate(recipe, seds, variables=["input"])
+    plain = ad.simulate(assemble({}, changes), seds, variables=["input"])
+    height, width = recipe.image_shape
+    y, x = (
+        np.mgrid[:height, :width] - np.array([height - 1, width - 1])[:, None, None] / 2
+    )
+    for row in range(12):
+        galaxy = pairs.isel(galaxy=row)
+        angle = np.deg2rad(float(galaxy.position_angle))
+        along = -np.sin(angle) * x + np.cos(angle) * y
+        across = (-np.cos(angle) * x - np.sin(angle) * y) / float(galaxy.axis_ratio)
+        phi = np.arctan2(across, along) - np.deg2rad(float(galaxy.asymmetry_angle))
+        factor = 1 - float(galaxy.asymmetry) * np.cos(phi)
+        expected = plain["input"].values[row] * factor[..., None]
+        # Both are rounded to float32.
+        np.testing.assert_allclose(galaxy["input"], expected, rtol=1e-5)
+    assert float(pairs.asymmetry.max()) > 0.2
