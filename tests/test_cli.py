@@ -448,7 +448,7 @@ BAD: dict[str, tuple[list[Any], str, str, str]] = {
         ["--seds", lambda: grid_file(lambda file: file.pop("tau"))],
         "seds",
         "grid.hdf with no tau",
-        "or one that smpy wrote",
+        "give a file that smpy wrote",
     ),
     "a truncated file": (
         ["--seds", truncated],
