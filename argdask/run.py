@@ -107,11 +107,11 @@ def write(
     # Workers may have another working directory.
     place = Path(path).absolute()
     simulation, plan = _planned(recipe, place, seds, catalogue)
-    done = done_receipts(place, plan)
     if _is_complete(place):
         closing.sweep(place)
         remove_receipts(place)
         return Summary(place, plan, 0, _size_of(place))
+    done = done_receipts(place, plan)
     check_images(simulation, plan)
     _check_space(place, simulation, plan, done)
     if not place.exists():
