@@ -305,7 +305,7 @@ def _write_new(out: str, text: str) -> None:
 
 
 def _stored_recipe(out: Path) -> ad.Recipe | None:
-    from argdask.store.zarr_store import read_plan
+    from argdask.store.work import read_plan
 
     return read_plan(out).recipe if out.exists() else None
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from argdask.schema import VARIABLES
-from argdask.store import zarr_store
 from argdask.store.reading import open_pairs
+from argdask.store.work import read_attributes, read_plan, read_seds_of_store
 
 __all__ = ["Contents", "VariableContents", "inspect"]
 
@@ -104,10 +104,10 @@ def inspect(path: str | Path) -> Contents:
         If there is no store that argdask made.
     """
     place = Path(path)
-    plan = zarr_store.read_plan(place)
-    attributes = zarr_store.read_attributes(place)
+    plan = read_plan(place)
+    attributes = read_attributes(place)
     pairs = open_pairs(place, chunks=None, incomplete=True)
-    redshift = zarr_store.read_seds_of_store(place)["redshift"].values
+    redshift = read_seds_of_store(place)["redshift"].values
     stored = {entry.name for entry in place.iterdir() if entry.is_dir()}
     names = [str(name) for name in pairs.variables if name in stored]
     order = [*VARIABLES, *names]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
-import itertools
 import os
-import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,14 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from argdask.driver import DISK_ERRORS, Count, Progress, active_client, drive, pieces_of
 from argdask.errors import IncompleteError, InputError
 from argdask.recipe import Recipe
 from argdask.recipe_tables import table_of
 from argdask.sed_sources import default_seds
 from argdask.simulation import Simulation
-from argdask.store import closing, zarr_store
+from argdask.store import closing
+from argdask.store.formats import name_for
 from argdask.store.plan import Plan, check_images, plan_of
-from argdask.store.receipts import Journal, Receipt, done_receipts, remove_receipts
+from argdask.store.receipts import Receipt, done_receipts, remove_receipts
+from argdask.store.work import (
+    initialise,
+    read_attributes,
+    read_plan,
+    simulation_of,
+)
 from argdask.tables import UserTable
 
 if TYPE_CHECKING:
@@ -29,22 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Summary", "write"]
 
-Progress = Callable[[int, int], None]
-"""Called with the number of galaxies made so far, and of all."""
-
-_Task = tuple[str, int]
-
-# Attempts at one piece of work before it is set aside while the others go on.
-_ATTEMPTS = 3
-
-# Pieces of work that a client holds for each of its threads.
-_WINDOW = 3
-
 # Files and folders of metadata, truth, grid and checksums, rounded up.
 _FILES_OF_A_STORE = 200
-
-# Once the disk is full, every further part would fail in the same way.
-_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 @dataclass(frozen=True)
@@ -115,51 +106,16 @@ def write(
     check_images(simulation, plan)
     _check_space(place, simulation, plan, done)
     if not place.exists():
-        zarr_store.initialise(place, simulation, plan)
+        initialise(place, simulation, plan)
     finished = {(r.kind, r.index) for r in done}
-    tasks = [t for t in _tasks(plan) if t not in finished]
+    tasks = [t for t in pieces_of(plan) if t not in finished]
     before = sum(r.stop - r.start for r in done if r.kind == "part")
-    count = _Count(before, plan.galaxies, progress)
+    count = Count(before, plan.galaxies, progress)
     with _resumable(place):
-        _drive(place, plan, tasks, client or _active_client(), count)
+        drive(place, plan, tasks, client or active_client(), count)
         closing.finalise(place, plan, done_receipts(place, plan))
     remove_receipts(place)
     return Summary(place, plan, plan.galaxies - before, _size_of(place))
-
-
-def run_task(path: str, fingerprint: str, task: _Task) -> Receipt:
-    """Do one piece of work of a store; all that a worker is asked for.
-
-    Parameters
-    ----------
-    path
-        The store.
-    fingerprint
-        Of its plan.
-    task
-        Kind of work, part or block, and its number.
-
-    Returns
-    -------
-    Receipt
-        What was written, on disk by now.
-    """
-    kind, index = task
-    work = zarr_store.write_part if kind == "part" else zarr_store.write_block
-    return work(Path(path), fingerprint, index)
-
-
-class _Count:
-    """How many galaxies have their images."""
-
-    def __init__(self, made: int, galaxies: int, progress: Progress | None) -> None:
-        self._made, self._galaxies, self._progress = made, galaxies, progress
-        self.add(0)
-
-    def add(self, galaxies: int) -> None:
-        self._made += galaxies
-        if self._progress is not None:
-            self._progress(self._made, self._galaxies)
 
 
 @contextmanager
@@ -171,7 +127,7 @@ def _resumable(place: Path) -> Iterator[None]:
         # Another process may have made and closed the store meanwhile.
         if _is_complete(place):
             return
-        if isinstance(error, IncompleteError) or error.errno not in _DISK_ERRORS:
+        if isinstance(error, IncompleteError) or error.errno not in DISK_ERRORS:
             raise
         raise IncompleteError(
             f"{place}: {error.strerror}; free some space and run the same command "
@@ -188,9 +144,9 @@ def _planned(
         grid = default_seds() if seds is None else seds
         chosen = Recipe() if recipe is None else recipe
         simulation = Simulation(chosen, grid, table=table_of(chosen, catalogue))
-        return simulation, plan_of(simulation)
-    stored = zarr_store.read_plan(place)
-    own, plan = zarr_store.simulation_of(place, stored.fingerprint)
+        return simulation, plan_of(simulation, name_for(place))
+    stored = read_plan(place)
+    own, plan = simulation_of(place, stored.fingerprint)
     if recipe is None and seds is None and catalogue is None:
         return own, plan
     chosen = recipe or stored.recipe
@@ -236,7 +192,7 @@ def _compare(
             f"{stored.galaxies} as in {place}",
             "choose another path, or the same number to go on with this store",
         )
-    _refuse_differences(place, stored, plan_of(simulation))
+    _refuse_differences(place, stored, plan_of(simulation, stored.format))
 
 
 def _refuse_differences(place: Path, stored: Plan, asked: Plan) -> None:
@@ -311,121 +267,9 @@ def bytes_of_images(simulation: Simulation, plan: Plan) -> int:
     return 4 * pixels * len(simulation.images) * plan.galaxies
 
 
-def _tasks(plan: Plan) -> Iterator[_Task]:
-    yield from (("block", index) for index in range(plan.blocks))
-    yield from (("part", index) for index in range(plan.parts))
-
-
 def _is_complete(place: Path) -> bool:
-    return place.exists() and (
-        zarr_store.read_attributes(place).get("state") == "complete"
-    )
+    return place.exists() and (read_attributes(place).get("state") == "complete")
 
 
 def _size_of(place: Path) -> int:
     return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
-
-
-def _active_client() -> Client | None:
-    from distributed import Client
-
-    try:
-        active: Client = Client.current()
-    except ValueError:
-        return None
-    return active
-
-
-def _drive(
-    place: Path,
-    plan: Plan,
-    tasks: list[_Task],
-    client: Client | None,
-    count: _Count,
-) -> None:
-    """Do all tasks, and write down each receipt before the next is asked for."""
-    if not tasks:
-        return
-    journal = Journal(place)
-    arguments = str(place), plan.fingerprint
-    failed: dict[_Task, str] = {}
-    results = (
-        _in_process(arguments, tasks)
-        if client is None
-        else _over_client(client, arguments, tasks)
-    )
-    for task, result in results:
-        if isinstance(result, BaseException):
-            if isinstance(result, OSError) and result.errno in _DISK_ERRORS:
-                raise result
-            failed[task] = f"{type(result).__name__}: {result}"
-            continue
-        journal.append(result)
-        if task[0] == "part":
-            count.add(result.stop - result.start)
-    if failed:
-        (kind, index), reason = next(iter(failed.items()))
-        raise IncompleteError(
-            f"{place}: {len(failed)} of {len(tasks)} pieces failed {_ATTEMPTS} times, "
-            f"first {kind} {index} ({reason}); run the same command again to resume"
-        )
-
-
-_Results = Iterable[tuple[_Task, Receipt | BaseException]]
-
-
-def _in_process(arguments: tuple[str, str], tasks: list[_Task]) -> _Results:
-    for task in tasks:
-        result: Receipt | BaseException
-        for _ in range(_ATTEMPTS):
-            try:
-                result = run_task(*arguments, task)
-            except Exception as error:  # any failure is reported with its task
-                result = error
-            else:
-                break
-            if isinstance(result, OSError) and result.errno in _DISK_ERRORS:
-                break
-        yield task, result
-
-
-def _over_client(
-    client: Client, arguments: tuple[str, str], tasks: list[_Task]
-) -> _Results:
-    """Keep a bounded window of tasks on the client, and hold no result."""
-    from distributed import as_completed
-
-    waiting = iter(tasks)
-    running: dict[Any, tuple[_Task, int]] = {}
-    # One prefix for all keys, or the scheduler would not queue them; and keys that no
-    # other run has, or the scheduler would hand out the results of that one.
-    prefix, run = f"argdask-{arguments[1][:12]}", uuid.uuid4().hex
-
-    def submit(task: _Task, attempt: int) -> Any:
-        key = (prefix, run, *task, attempt)
-        future = client.submit(run_task, *arguments, task, key=key)
-        running[future.key] = task, attempt
-        return future
-
-    threads = sum(client.nthreads().values())
-    window = _WINDOW * max(threads, 1)
-    first = [submit(task, 1) for task in itertools.islice(waiting, window)]
-    # By the loop of this client, which need not be the default one.
-    finished = as_completed(first, loop=client.loop, with_results=False)
-    for future in finished:
-        task, attempt = running.pop(future.key)
-        if future.status in {"cancelled", "lost"}:
-            raise IncompleteError(
-                "the dask scheduler was lost; run the same command again to resume"
-            )
-        error = future.exception() if future.status != "finished" else None
-        result = error if error is not None else future.result()
-        future.release()
-        full = isinstance(error, OSError) and error.errno in _DISK_ERRORS
-        if error is not None and attempt < _ATTEMPTS and not full:
-            finished.add(submit(task, attempt + 1))
-            continue
-        following = next(waiting, None)
-        if following is not None:
-            finished.add(submit(following, 1))
-        yield task, result

@@ -13,10 +13,19 @@ import numpy as np
 from argdask.errors import InputError
 from argdask.schema import validate
 from argdask.simulation import attributes_of, dataset_of
-from argdask.store import closing, files, zarr_store
+from argdask.store import closing, files
+from argdask.store.attributes import (
+    CHECKSUMS_CHECKSUM,
+    METADATA_CHECKSUM,
+    checksum_of_root,
+    read_root,
+)
+from argdask.store.formats import format_of
+from argdask.store.pieces import variables_of
 from argdask.store.plan import check_images
 from argdask.store.reading import open_pairs
 from argdask.store.receipts import environment
+from argdask.store.work import read_attributes, read_plan, simulation_of
 
 __all__ = ["Check", "Report", "verify"]
 
@@ -101,10 +110,10 @@ _Findings = tuple[list[str], str]
 
 def _refuse_unfinished(path: Path) -> None:
     try:
-        state = zarr_store.read_attributes(path).get("state")
+        state = read_attributes(path).get("state")
     except InputError:
         # A damaged store still has its checksums; what never was one has none.
-        if not (path / closing.CHECKSUMS).is_dir():
+        if not (path / closing.CHECKSUMS).is_file():
             raise
         return
     if state != "complete":
@@ -121,13 +130,18 @@ def _check(name: str, look: Callable[[], _Findings]) -> Check:
 
 def _look_at_files(path: Path) -> _Findings:
     """Compare every file with its recorded size and checksum."""
-    root = json.loads((path / zarr_store.METADATA).read_text("utf-8"))
+    metadata = format_of(path).METADATA
+    root = read_root(path / metadata)
     attributes = root["attributes"]
     wrong = []
-    if closing.checksum_of_metadata(root) != attributes.get(closing.METADATA_CHECKSUM):
-        wrong.append(f"{zarr_store.METADATA} has another checksum than it says")
-    if closing.checksum_of_checksums(path) != attributes.get("checksums_crc32c"):
-        return [*wrong, "checksums: the table itself is damaged"], ""
+    if checksum_of_root(root) != attributes.get(METADATA_CHECKSUM):
+        wrong.append(f"{metadata} has another checksum than it says")
+    try:
+        listed = files.record_of(path / closing.CHECKSUMS)
+    except FileNotFoundError:
+        return [*wrong, f"{closing.CHECKSUMS} is missing"], ""
+    if listed.crc32c != attributes.get(CHECKSUMS_CHECKSUM):
+        return [*wrong, f"{closing.CHECKSUMS}: the list itself is damaged"], ""
     records = closing.read_checksums(path)
     for file, record in records.items():
         try:
@@ -139,24 +153,20 @@ def _look_at_files(path: Path) -> _Findings:
             wrong.append(f"{file} has {now.size} bytes, not {record.size}")
         elif now != record:
             wrong.append(f"{file} has checksum {now.crc32c}, not {record.crc32c}")
-    known = {*records, zarr_store.METADATA}
-    for found_file in sorted(path.rglob("*")):
-        relative = found_file.relative_to(path).as_posix()
-        own = relative.startswith(f"{closing.CHECKSUMS}/")
-        # Left by a killed process or written by one that came late: harmless.
-        own |= closing.is_unfinished(found_file.relative_to(path))
-        if found_file.is_file() and not own and relative not in known:
-            wrong.append(f"{relative} is no part of the store")
+    # What a killed process left, or one that came late writes, is harmless.
+    known = {*records, metadata, closing.CHECKSUMS}
+    others = sorted(set(files.files_below(path)) - known)
+    wrong += [f"{other} is no part of the store" for other in others]
     total = sum(record.size for record in records.values())
     return wrong, f"{len(records)} files, {total} bytes"
 
 
 def _look_at_structure(path: Path) -> _Findings:
     """Compare names, types, units, sizes and attributes with what the plan makes."""
-    plan = zarr_store.read_plan(path)
+    plan = read_plan(path)
     pairs = open_pairs(path, chunks=None)
-    simulation, _ = zarr_store.simulation_of(path.absolute(), plan.fingerprint)
-    variables = [v.name for v in zarr_store.variables_of(simulation)]
+    simulation, _ = simulation_of(path.absolute(), plan.fingerprint)
+    variables = [v.name for v in variables_of(simulation)]
     wrong = validate(pairs, variables)
     if pairs.sizes["galaxy"] != plan.galaxies:
         wrong.append(f"{pairs.sizes['galaxy']} galaxies, not {plan.galaxies}")
@@ -164,21 +174,18 @@ def _look_at_structure(path: Path) -> _Findings:
         # Another version may describe itself in other words.
         if key != "source" and pairs.attrs.get(key) != value:
             wrong.append(f"attribute {key} is not what the plan gives")
-    copies = closing.consolidated_metadata(path)
-    for file, text in copies.items():
-        own = json.loads((path / file).read_text("utf-8"))
-        for groups in (own, text):
-            groups.pop("consolidated_metadata", None)
-        if own != text:
-            wrong.append(f"{file} differs from its copy in the root's metadata")
+    metadata = format_of(path)
+    root = read_root(path / metadata.METADATA)
+    if metadata.committed(path, root) != root:
+        wrong.append(f"{metadata.METADATA} differs from what it holds copies of")
     return wrong, f"{len(variables)} variables"
 
 
 def _look_at_galaxies(path: Path, sample: int) -> _Findings:
     """Make some galaxies again and compare them with the stored ones."""
-    plan = zarr_store.read_plan(path)
+    plan = read_plan(path)
     pairs = open_pairs(path, chunks=None)
-    simulation, _ = zarr_store.simulation_of(path.absolute(), plan.fingerprint)
+    simulation, _ = simulation_of(path.absolute(), plan.fingerprint)
     try:
         check_images(simulation, plan)
     except InputError as error:
@@ -189,7 +196,7 @@ def _look_at_galaxies(path: Path, sample: int) -> _Findings:
     table = simulation.catalogue.table
     ids = rows if table is None else table.galaxy_id[rows]
     made = dataset_of(simulation, *simulation.make(ids, simulation.images))
-    attributes = zarr_store.read_attributes(path)
+    attributes = read_attributes(path)
     # Parts that were made elsewhere may differ in the last bits.
     same_kind = json.loads(attributes["environments"]) == [environment()]
     wrong = []

@@ -20,7 +20,7 @@ import pytest
 
 import argdask as ad
 from argdask import cli
-from argdask.store.zarr_store import read_attributes
+from argdask.store.work import read_attributes
 
 COMMAND = Path(sys.executable).with_name("argdask")
 COMMANDS = ("generate", "inspect", "verify", "recipe", "preview")

@@ -32,7 +32,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("catalogue", "redshift_pairs", "redshift_rows"),
     ),
     ("rendering", "simulation", "pairs"),
-    ("store", "run", "clusters", "verification", "inspection", "plotting", "loaders"),
+    (
+        *("store", "run", "driver", "clusters", "verification", "inspection"),
+        *("plotting", "loaders"),
+    ),
     ("cli", "cli_seds"),
 )
 WORDS, KERNELS, TABLES, BUILDER, DELIVERY, FACE = range(len(FLOORS))

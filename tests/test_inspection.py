@@ -11,7 +11,7 @@ import xarray as xr
 import argdask as ad
 from argdask.errors import InputError
 from argdask.inspection import inspect
-from argdask.store.zarr_store import read_plan
+from argdask.store.work import read_plan
 
 
 @pytest.fixture(scope="module")

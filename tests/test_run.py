@@ -24,7 +24,7 @@ import argdask as ad
 from argdask import cli
 from argdask.errors import IncompleteError, InputError
 from argdask.store.receipts import done_receipts
-from argdask.store.zarr_store import read_plan
+from argdask.store.work import read_plan
 
 COMMAND = Path(sys.executable).with_name("argdask")
 LAYOUT = {"part": 8, "chunk": 4}

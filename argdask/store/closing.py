@@ -6,40 +6,29 @@ import fcntl
 import json
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import google_crc32c
-import numpy as np
-import xarray as xr
-
-from argdask.errors import IncompleteError
+from argdask.errors import IncompleteError, InputError
 from argdask.store import files
+from argdask.store.attributes import (
+    CHECKSUMS_CHECKSUM,
+    METADATA_CHECKSUM,
+    checksum_of_root,
+    read_root,
+)
 from argdask.store.files import FileRecord
+from argdask.store.formats import format_of
 from argdask.store.plan import Plan
 from argdask.store.receipts import Receipt
-from argdask.store.zarr_store import METADATA, read_attributes
+from argdask.store.work import read_attributes
 
-__all__ = [
-    "CHECKSUMS",
-    "METADATA_CHECKSUM",
-    "checksum_of_checksums",
-    "checksum_of_metadata",
-    "consolidated_metadata",
-    "finalise",
-    "is_unfinished",
-    "read_checksums",
-    "sweep",
-]
+__all__ = ["CHECKSUMS", "finalise", "read_checksums", "sweep"]
 
-# Folder of the table of all files, and the root's attribute with its own checksum.
-CHECKSUMS = "checksums"
-METADATA_CHECKSUM = "metadata_crc32c"
-
-_STRINGS = np.dtypes.StringDType()
+# List of all files but itself and the root's metadata: a line for each, of CRC-32C,
+# bytes, number of the environment that made it (-1: none in particular), and path.
+CHECKSUMS = "checksums.txt"
 
 
 def finalise(path: Path, plan: Plan, receipts: list[Receipt]) -> None:
@@ -84,27 +73,10 @@ def sweep(path: Path) -> None:
         The store.
     """
     for orphan in list(path.rglob(f"*{files.PARTIAL}")):
-        # An unfinished table of checksums is a folder.
         if orphan.is_dir():
             shutil.rmtree(orphan, ignore_errors=True)
         else:
             orphan.unlink(missing_ok=True)
-
-
-def is_unfinished(name: Path) -> bool:
-    """Return whether a path in a store is, or lies in, something unfinished.
-
-    Parameters
-    ----------
-    name
-        The path.
-
-    Returns
-    -------
-    bool
-        True for what `sweep` would delete.
-    """
-    return any(part.endswith(files.PARTIAL) for part in name.parts)
 
 
 def _finalise(path: Path, plan: Plan, receipts: list[Receipt]) -> None:
@@ -118,117 +90,49 @@ def _finalise(path: Path, plan: Plan, receipts: list[Receipt]) -> None:
             "command again to resume"
         )
     sweep(path)
-    table, environments = _checksums(path, receipts)
-    partial = path / f"{CHECKSUMS}.{uuid.uuid4().hex}{files.PARTIAL}"
-    table.to_zarr(partial, consolidated=False, zarr_format=3)
-    files.sync_tree(partial)
-    # A finalise that was killed may have left one, not yet part of the store.
-    shutil.rmtree(path / CHECKSUMS, ignore_errors=True)
-    partial.rename(path / CHECKSUMS)
-    _commit(path, json.dumps(environments))
+    lines, environments = _checksums(path, receipts)
+    with files.whole_file(path / CHECKSUMS) as whole:
+        whole.write("".join(lines).encode())
+    _commit(path, environments, whole.record)
 
 
-def _checksums(
-    path: Path, receipts: list[Receipt]
-) -> tuple[xr.Dataset, list[dict[str, str]]]:
+def _checksums(path: Path, receipts: list[Receipt]) -> tuple[list[str], list[str]]:
     """List every file of the store but the list's own and the root's metadata."""
-    kinds = sorted({json.dumps(r.environment, sort_keys=True) for r in receipts})
-    records: dict[str, tuple[FileRecord, int]] = {}
+    environments = sorted({_text(r.environment) for r in receipts})
+    lines: dict[str, str] = {}
     for receipt in receipts:
-        number = kinds.index(json.dumps(receipt.environment, sort_keys=True))
+        number = environments.index(_text(receipt.environment))
         for name, record in receipt.files.items():
-            records[name] = (record, number)
-    for file in path.rglob("*"):
-        name = file.relative_to(path).as_posix()
-        own = name.startswith(f"{CHECKSUMS}/") or name == METADATA
-        # Another process may be at work on what is done already.
-        own |= is_unfinished(file.relative_to(path))
-        if file.is_file() and name not in records and not own:
-            records[name] = (files.record_of(file), -1)
-    names = sorted(records)
-    table = xr.Dataset(
-        {
-            "path": ("file", np.array(names, dtype=_STRINGS)),
-            "size": ("file", np.array([records[n][0].size for n in names], np.int64)),
-            "crc32c": (
-                "file",
-                np.array([records[n][0].crc32c for n in names], np.uint32),
-            ),
-            "environment": (
-                "file",
-                np.array([records[n][1] for n in names], np.int32),
-            ),
-        }
-    )
-    return table, [json.loads(kind) for kind in kinds]
+            lines[name] = _line(name, record, number)
+    own = {CHECKSUMS, format_of(path).METADATA}
+    for name in files.files_below(path):
+        if name not in lines and name not in own:
+            lines[name] = _line(name, files.record_of(path / name), -1)
+    return [lines[name] for name in sorted(lines)], environments
 
 
-def _commit(path: Path, environments: str) -> None:
+def _text(environment: dict[str, str]) -> str:
+    return json.dumps(environment, sort_keys=True)
+
+
+def _line(name: str, record: FileRecord, environment: int) -> str:
+    return f"{record.crc32c:08x} {record.size} {environment} {name}\n"
+
+
+def _commit(path: Path, environments: list[str], checksums: FileRecord) -> None:
     """Replace the root's metadata by one that has it all: the store is complete."""
-    root = json.loads((path / METADATA).read_text("utf-8"))
+    found = format_of(path)
+    root = found.committed(path, read_root(path / found.METADATA))
     root["attributes"].update(
         {
             "state": "complete",
-            "environments": environments,
-            "checksums_crc32c": checksum_of_checksums(path),
+            "environments": f"[{', '.join(environments)}]",
+            CHECKSUMS_CHECKSUM: checksums.crc32c,
         }
     )
-    # Not in the Zarr 3 specification yet, and zarr's own writer warns of that; readers
-    # that know it open faster.
-    root["consolidated_metadata"] = {
-        "kind": "inline",
-        "must_understand": False,
-        "metadata": {
-            file.parent.relative_to(path).as_posix(): json.loads(
-                file.read_text("utf-8")
-            )
-            for file in sorted(path.rglob(METADATA))
-            if file.parent != path and not is_unfinished(file.relative_to(path))
-        },
-    }
-    root["attributes"][METADATA_CHECKSUM] = checksum_of_metadata(root)
-    with files.whole_file(path / METADATA) as whole:
+    root["attributes"][METADATA_CHECKSUM] = checksum_of_root(root)
+    with files.whole_file(path / found.METADATA) as whole:
         whole.write(json.dumps(root, indent=2).encode())
-
-
-def checksum_of_checksums(path: Path) -> int:
-    """Return the CRC-32C of the table of checksums itself.
-
-    Parameters
-    ----------
-    path
-        The store.
-
-    Returns
-    -------
-    int
-        Over names, sizes and checksums of all files of the table.
-    """
-    folder = path / CHECKSUMS
-    lines = [
-        f"{file.relative_to(folder).as_posix()} {files.record_of(file)}\n"
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-    ]
-    return int(google_crc32c.value("".join(lines).encode()))
-
-
-def checksum_of_metadata(root: dict[str, Any]) -> int:
-    """Return the CRC-32C of the root's metadata.
-
-    Parameters
-    ----------
-    root
-        The metadata.
-
-    Returns
-    -------
-    int
-        Over all of it but the attribute that holds the checksum.
-    """
-    attributes = {k: v for k, v in root["attributes"].items() if k != METADATA_CHECKSUM}
-    text = json.dumps({**root, "attributes": attributes}, sort_keys=True)
-    return int(google_crc32c.value(text.encode()))
 
 
 def read_checksums(path: Path) -> dict[str, FileRecord]:
@@ -243,26 +147,22 @@ def read_checksums(path: Path) -> dict[str, FileRecord]:
     -------
     dict
         Size and checksum by path in the store.
+
+    Raises
+    ------
+    InputError
+        If the list cannot be read.
     """
-    with xr.open_zarr(path, group=CHECKSUMS, chunks=None, consolidated=False) as opened:
-        table = opened.load()
-    rows = zip(table.path.values, table.size.values, table.crc32c.values, strict=True)
-    return {str(name): FileRecord(int(size), int(crc)) for name, size, crc in rows}
-
-
-def consolidated_metadata(path: Path) -> dict[str, Any]:
-    """Return the copies of all metadata that the root's metadata holds.
-
-    Parameters
-    ----------
-    path
-        The store.
-
-    Returns
-    -------
-    dict
-        Metadata by the path of the file that it is a copy of.
-    """
-    root = json.loads((path / METADATA).read_text("utf-8"))
-    copies = root.get("consolidated_metadata", {}).get("metadata", {})
-    return {f"{name}/{METADATA}": copy for name, copy in copies.items()}
+    found = {}
+    try:
+        for line in (path / CHECKSUMS).read_text("utf-8").splitlines():
+            crc32c, size, _, name = line.split(" ", 3)
+            found[name] = FileRecord(int(size), int(crc32c, 16))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "store",
+            str(path),
+            f"a list of checksums that can be read ({error})",
+            f"see `argdask verify {path}`",
+        ) from None
+    return found

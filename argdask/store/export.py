@@ -22,7 +22,7 @@ from argdask.store.closing import read_checksums
 from argdask.store.files import FileRecord, WholeFile, whole_file
 from argdask.store.plan import Plan
 from argdask.store.reading import open_pairs
-from argdask.store.zarr_store import read_attributes, read_plan
+from argdask.store.work import read_attributes, read_plan
 
 __all__ = ["Exported", "export"]
 

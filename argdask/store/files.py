@@ -13,7 +13,16 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PARTIAL", "FileRecord", "WholeFile", "record_of", "sync_tree", "whole_file"]
+__all__ = [
+    "PARTIAL",
+    "FileRecord",
+    "WholeFile",
+    "files_below",
+    "is_unfinished",
+    "record_of",
+    "sync_tree",
+    "whole_file",
+]
 
 # Ends the name of everything that is not finished; safe to delete when nobody writes.
 PARTIAL = ".partial"
@@ -114,6 +123,44 @@ def record_of(path: Path) -> FileRecord:
             size += len(data)
             crc32c = google_crc32c.extend(crc32c, data)
     return FileRecord(size, crc32c)
+
+
+def is_unfinished(name: Path) -> bool:
+    """Return whether a path in a store is, or lies in, something unfinished.
+
+    Parameters
+    ----------
+    name
+        The path.
+
+    Returns
+    -------
+    bool
+        True for what may be deleted when nobody writes.
+    """
+    return any(part.endswith(PARTIAL) for part in name.parts)
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    """Find all finished files below a folder, in any order.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+
+    Yields
+    ------
+    str
+        Path of a file in the folder.
+    """
+    for parent, _, names in os.walk(folder):
+        place = Path(parent).relative_to(folder)
+        # Another process may be at work.
+        if not is_unfinished(place):
+            for name in names:
+                if not name.endswith(PARTIAL):
+                    yield (place / name).as_posix()
 
 
 def sync_tree(folder: Path) -> None:

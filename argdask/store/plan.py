@@ -19,7 +19,7 @@ from argdask.simulation import PIXELS_VERSION, Simulation
 __all__ = ["Plan", "check_images", "plan_of"]
 
 # Raised by every change of the store's layout on disk.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _PART_BYTES = 256 * 10**6
 _CHUNK_BYTES = 2 * 10**6
@@ -48,6 +48,8 @@ class Plan:
     """Content hash of the user's table, as many rows as there are galaxies."""
     images: str | None = None
     """Content hash of the user's images."""
+    format: str = "zarr"
+    """Name of the store's format."""
     pixels_version: int = PIXELS_VERSION
     """Version of the code that makes pixels."""
     format_version: int = FORMAT_VERSION
@@ -89,6 +91,7 @@ class Plan:
                 "part": self.part,
                 "chunk": self.chunk,
                 "block": self.block,
+                "format": self.format,
             },
             "pixels_version": self.pixels_version,
             "format_version": self.format_version,
@@ -125,6 +128,7 @@ class Plan:
             "part": self.part,
             "chunk": self.chunk,
             "block": self.block,
+            "format": self.format,
             "pixels_version": self.pixels_version,
             "format_version": self.format_version,
         }
@@ -171,13 +175,15 @@ class Plan:
         return plan
 
 
-def plan_of(simulation: Simulation) -> Plan:
+def plan_of(simulation: Simulation, name: str = "zarr") -> Plan:
     """Lay out a store for all galaxies of a recipe.
 
     Parameters
     ----------
     simulation
         What will make the galaxies.
+    name
+        Of the store's format.
 
     Returns
     -------
@@ -217,7 +223,17 @@ def plan_of(simulation: Simulation) -> Plan:
     rows = None if table is None else table.content_hash(recipe.galaxies)
     images = simulation.catalogue.images
     pixels = None if images is None else images.content_hash()
-    return Plan(recipe, simulation.scale, hashed, part, chunk, block, rows, pixels)
+    return Plan(
+        recipe,
+        scale=simulation.scale,
+        seds=hashed,
+        part=part,
+        chunk=chunk,
+        block=block,
+        catalogue=rows,
+        images=pixels,
+        format=name,
+    )
 
 
 def check_images(simulation: Simulation, plan: Plan) -> None:

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
-import zarr
 from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
@@ -16,13 +15,10 @@ from xarray.core import indexing
 from argdask.errors import IncompleteError, InputError
 from argdask.schema import IMAGES
 from argdask.simulation import template_parameters
+from argdask.store.attributes import OF_THE_STORE
+from argdask.store.formats import format_of
 from argdask.store.receipts import done_receipts
-from argdask.store.zarr_store import (
-    OF_THE_STORE,
-    read_attributes,
-    read_plan,
-    read_seds_of_store,
-)
+from argdask.store.work import read_attributes, read_plan, read_seds_of_store
 
 __all__ = ["open_pairs"]
 
@@ -34,7 +30,7 @@ _NOTHING: dict[str, Any] = {"f": np.nan, "i": -1, "u": 0, "b": False, "T": ""}
 class _LookedUp(BackendArray):
     """A template parameter for each galaxy, found through its SED index when asked."""
 
-    def __init__(self, sed_index: zarr.Array[Any], values: NDArray[Any]) -> None:
+    def __init__(self, sed_index: xr.Variable, values: NDArray[Any]) -> None:
         self._sed_index = sed_index
         self._values = values
         self.shape = sed_index.shape
@@ -46,7 +42,7 @@ class _LookedUp(BackendArray):
         )
 
     def _look_up(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        index = np.asarray(self._sed_index.oindex[key])
+        index = self._sed_index[key].values
         found: NDArray[Any] = np.asarray(self._values[index], self.dtype)
         # Galaxies that are not made yet have no template, rather than the last one.
         found[index < 0] = _NOTHING[self.dtype.kind]
@@ -98,8 +94,9 @@ def open_pairs(
     whole = number and int(chunks) > 0  # type: ignore[arg-type] # a number by now
     if not (chunks is None or chunks == "part" or whole):
         raise InputError("chunks", chunks, "part, None or a number", "use part")
-    pairs: xr.Dataset = xr.open_zarr(place, chunks=None, consolidated=complete)
-    pairs = pairs.assign_coords(_template_parameters(place))
+    pairs = format_of(place).open_lazily(place, complete=complete)
+    sed_index = pairs["sed_index"].variable
+    pairs = pairs.assign_coords(_template_parameters(place, sed_index))
     # A copy of some galaxies is no store of argdask, nor has it its shards.
     pairs.attrs = {k: v for k, v in pairs.attrs.items() if k not in OF_THE_STORE}
     for name in _images(pairs):
@@ -118,8 +115,7 @@ def _images(pairs: xr.Dataset) -> list[str]:
     return [name for name in IMAGES if name in pairs.data_vars]
 
 
-def _template_parameters(path: Path) -> dict[str, xr.Variable]:
-    sed_index = zarr.open_array(path / "sed_index", mode="r")
+def _template_parameters(path: Path, sed_index: xr.Variable) -> dict[str, xr.Variable]:
     found = {}
     for name, (values, attrs) in template_parameters(read_seds_of_store(path)).items():
         looked_up = indexing.LazilyIndexedArray(_LookedUp(sed_index, values))

@@ -32,8 +32,9 @@ from numpy.typing import NDArray
 import argdask as ad
 from argdask.catalogue import Columns
 from argdask.simulation import Simulation
-from argdask.store import zarr_store
+from argdask.store.pieces import chunks_of_images
 from argdask.store.plan import plan_of
+from argdask.store.work import initialise, make_piece
 
 REPEATS = 5
 
@@ -179,12 +180,12 @@ def to_disk(
     """Compare stores on disk, both sides synced, and the write phase with raw bytes."""
     store = folder / "pairs.zarr"
     plan = plan_of(simulation)
-    zarr_store.initialise(store, simulation, plan)
-    zarr_store.write_part(store, plan.fingerprint, 0)  # opens the store, compiles
+    initialise(store, simulation, plan)
+    make_piece(store, plan.fingerprint, "part", 0)  # opens the store, compiles
 
     def our_store() -> None:
         for index in range(plan.parts):
-            zarr_store.write_part(store, plan.fingerprint, index)
+            make_piece(store, plan.fingerprint, "part", index)
 
     def the_loop(dtype: type) -> None:
         images = astropy_stamps(simulation.recipe, columns, count)
@@ -207,9 +208,7 @@ def to_disk(
             some = simulation.catalogue.columns(rows)
             part = simulation.render(some)
             for name in simulation.images:
-                for _ in zarr_store.chunks_of_part(
-                    simulation, plan.chunk, name, some, part
-                ):
+                for _ in chunks_of_images(simulation, plan.chunk, name, some, part):
                     pass
 
     ours = best(our_store, 3)

@@ -13,22 +13,12 @@ import argdask as ad
 from argdask.errors import IncompleteError
 from argdask.simulation import Simulation
 from argdask.store import closing
-from argdask.store.closing import (
-    checksum_of_checksums,
-    checksum_of_metadata,
-    consolidated_metadata,
-    finalise,
-    read_checksums,
-)
+from argdask.store.attributes import checksum_of_root
+from argdask.store.closing import finalise, read_checksums
 from argdask.store.files import record_of
 from argdask.store.plan import plan_of
 from argdask.store.receipts import Receipt
-from argdask.store.zarr_store import (
-    initialise,
-    read_attributes,
-    write_block,
-    write_part,
-)
+from argdask.store.work import initialise, make_piece, read_attributes, read_plan
 
 
 @pytest.fixture
@@ -40,8 +30,10 @@ def filled(
     simulation = Simulation(recipe, seds)
     plan = plan_of(simulation)
     initialise(path, simulation, plan)
-    receipts = [write_block(path, plan.fingerprint, 0)]
-    receipts += [write_part(path, plan.fingerprint, k) for k in range(plan.parts)]
+    receipts = [make_piece(path, plan.fingerprint, "block", 0)]
+    receipts += [
+        make_piece(path, plan.fingerprint, "part", k) for k in range(plan.parts)
+    ]
     return path, receipts
 
 
@@ -62,7 +54,7 @@ def test_what_is_missing_is_named_and_nothing_touched(
     filled: tuple[Path, list[Receipt]], lost: set[int], named: str
 ) -> None:
     path, receipts = filled
-    plan = ad.store.zarr_store.read_plan(path)
+    plan = read_plan(path)
     before = contents(path)
     kept = [receipt for k, receipt in enumerate(receipts) if k not in lost]
     with pytest.raises(IncompleteError, match=f"{len(lost)} pieces .*: {named};"):
@@ -74,7 +66,7 @@ def test_a_closed_store_is_that_of_write(
     filled: tuple[Path, list[Receipt]], store: Path
 ) -> None:
     path, receipts = filled
-    plan = ad.store.zarr_store.read_plan(path)
+    plan = read_plan(path)
     # In any order, from any number of attempts.
     finalise(path, plan, [*receipts[::-1], *receipts])
     assert contents(path) == contents(store)
@@ -87,40 +79,34 @@ def test_what_killed_processes_left_is_swept(
     path, receipts = filled
     (path / "input" / f"c.1.0.0.0.{'0' * 32}.partial").write_bytes(b"half")
     (path / f"zarr.json.{'1' * 32}.partial").write_bytes(b"half")
-    # A table of checksums and a copy of the metadata that were not finished.
-    nested = path / f"checksums.{'2' * 32}.partial" / f"path.{'3' * 32}.partial"
-    nested.mkdir(parents=True)
-    (nested / f"c.{'4' * 32}.partial").write_bytes(b"half")
+    (path / f"checksums.txt.{'2' * 32}.partial").write_bytes(b"half")
     (path / "tmp12345.partial" / "input").mkdir(parents=True)
-    # A table that was finished, by a process that was killed before it committed.
-    (path / "checksums").mkdir()
-    (path / "checksums" / "zarr.json").write_bytes(b"older")
-    finalise(path, ad.store.zarr_store.read_plan(path), receipts)
+    # A list that was finished, by a process that was killed before it committed.
+    (path / "checksums.txt").write_bytes(b"older")
+    finalise(path, read_plan(path), receipts)
     assert contents(path) == contents(store)
     assert list(path.rglob("*.partial")) == []
 
 
 def test_every_file_has_its_checksum(store: Path) -> None:
     records = read_checksums(store)
-    listed = {name for name in contents(store) if not name.startswith("checksums/")}
-    assert set(records) == listed - {"zarr.json"}
+    assert set(records) == set(contents(store)) - {"zarr.json", "checksums.txt"}
     for name, record in records.items():
         assert record_of(store / name) == record
     attributes = read_attributes(store)
-    assert attributes["checksums_crc32c"] == checksum_of_checksums(store)
+    assert attributes["checksums_crc32c"] == record_of(store / "checksums.txt").crc32c
     root = json.loads((store / "zarr.json").read_text())
-    assert attributes["metadata_crc32c"] == checksum_of_metadata(root)
+    assert attributes["metadata_crc32c"] == checksum_of_root(root)
 
 
 def test_the_metadata_hold_a_copy_of_all_others(store: Path) -> None:
-    copies = consolidated_metadata(store)
-    others = {name for name in contents(store) if name.endswith("/zarr.json")}
-    assert set(copies) == others
-    for name in others:
-        own = json.loads((store / name).read_text())
-        for one in (own, copies[name]):
-            one.pop("consolidated_metadata", None)
-        assert own == copies[name]
+    root = json.loads((store / "zarr.json").read_text())
+    copies = root["consolidated_metadata"]["metadata"]
+    others = {p.parent for p in store.rglob("zarr.json")} - {store}
+    assert set(copies) == {folder.relative_to(store).as_posix() for folder in others}
+    for folder in others:
+        own = json.loads((folder / "zarr.json").read_text())
+        assert own == copies[folder.relative_to(store).as_posix()]
 
 
 def test_a_closed_store_opens_without_a_warning(store: Path) -> None:

@@ -22,7 +22,7 @@ import argdask as ad
 from argdask.cli import main
 from argdask.errors import IncompleteError, InputError
 from argdask.store.files import WholeFile
-from argdask.store.zarr_store import read_plan
+from argdask.store.work import read_plan
 
 ARRAYS = {
     "inputgalaxies.npy": "input",

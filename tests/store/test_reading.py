@@ -20,7 +20,7 @@ from argdask.errors import IncompleteError, InputError
 from argdask.simulation import Simulation
 from argdask.store.plan import plan_of
 from argdask.store.receipts import Journal
-from argdask.store.zarr_store import initialise, write_block, write_part
+from argdask.store.work import initialise, make_piece
 
 IMAGES = ("input", "target")
 
@@ -62,9 +62,9 @@ def make_part_of_a_store(
     initialise(path, simulation, plan)
     journal = Journal(path)
     if block:
-        journal.append(write_block(path, plan.fingerprint, 0))
+        journal.append(make_piece(path, plan.fingerprint, "block", 0))
     for index in parts:
-        journal.append(write_part(path, plan.fingerprint, index))
+        journal.append(make_piece(path, plan.fingerprint, "part", index))
 
 
 @pytest.mark.parametrize("chunks", ["part", 5, 1000, None])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import argdask as ad
-from argdask import run
+from argdask import driver
 from argdask.errors import IncompleteError, InputError
 
 TABLE = {"galaxy_id": np.arange(12)[::-1] * 2, "image": np.arange(12) // 3}
@@ -21,15 +21,15 @@ def broken_off(monkeypatch: pytest.MonkeyPatch, seds: Any) -> ad.Recipe:
         profile={"name": "images", "source": "images.npy"},
         layout={"part": 4, "chunk": 2},
     )
-    work = run.run_task
+    work = driver.make_piece
 
-    def some(path: str, fingerprint: str, task: Any) -> Any:
-        if task == ("part", 1):
+    def some(path: str, fingerprint: str, kind: str, index: int) -> Any:
+        if (kind, index) == ("part", 1):
             raise RuntimeError("killed")
-        return work(path, fingerprint, task)
+        return work(path, fingerprint, kind, index)
 
     with monkeypatch.context() as patched:
-        patched.setattr(run, "run_task", some)
+        patched.setattr(driver, "make_piece", some)
         with pytest.raises(IncompleteError, match="part 1"):
             ad.write(recipe, "pairs.zarr", seds=seds, catalogue=TABLE)
     return recipe

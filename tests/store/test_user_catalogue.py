@@ -11,7 +11,7 @@ import zarr
 
 import argdask as ad
 from argdask.errors import InputError
-from argdask.store import zarr_store
+from argdask.store import work
 
 SMALL: dict[str, Any] = {"image_shape": 8, "layout": {"part": 4, "chunk": 2}}
 
@@ -41,7 +41,7 @@ def test_a_store_has_the_rows_of_the_table_and_verifies(seds):
     # A table that was changed in the store is found by its checksum and by its hash.
     group = zarr.open_group("pairs.zarr/catalogue", mode="r+")
     group["z_in"][3] = 0.11
-    zarr_store._simulation_of.cache_clear()
+    work._simulation_of.cache_clear()
     checks = ad.verify("pairs.zarr").checks
     assert not checks[0].passed
     assert "the catalogue it was planned with" in checks[1].details[0]
@@ -87,7 +87,7 @@ def test_a_table_of_templates_by_name_is_stored_by_number(seds):
 
 def test_a_plan_without_a_table_says_nothing_of_one(seds):
     write(seds, galaxies=3)
-    plan = zarr_store.read_plan(Path("pairs.zarr"))
+    plan = work.read_plan(Path("pairs.zarr"))
     assert plan.catalogue is None
     assert "catalogue" not in plan.choices
     with pytest.raises(InputError, match=r"it differs in catalogue \(None there"):

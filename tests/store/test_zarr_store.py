@@ -17,18 +17,17 @@ from argdask.errors import InputError
 from argdask.schema import IMAGES, VARIABLES
 from argdask.seds import check_seds, content_hash
 from argdask.simulation import Simulation
-from argdask.store import zarr_store
+from argdask.store import work
 from argdask.store.files import record_of
+from argdask.store.pieces import variables_of
 from argdask.store.plan import Plan, plan_of
-from argdask.store.zarr_store import (
+from argdask.store.work import (
     initialise,
+    make_piece,
     read_attributes,
     read_plan,
     read_seds_of_store,
     simulation_of,
-    variables_of,
-    write_block,
-    write_part,
 )
 
 
@@ -140,7 +139,7 @@ def test_a_part_is_one_whole_file_of_each_image(
     empty: Path, plan: Plan, simulated: xr.Dataset
 ) -> None:
     for index, rows in ((2, slice(32, 48)), (6, slice(96, 100))):
-        receipt = write_part(empty, plan.fingerprint, index)
+        receipt = make_piece(empty, plan.fingerprint, "part", index)
         assert (receipt.kind, receipt.index) == ("part", index)
         assert (receipt.start, receipt.stop) == (rows.start, rows.stop)
         assert len(receipt.to_line()) < 1000
@@ -153,8 +152,8 @@ def test_a_part_is_one_whole_file_of_each_image(
 
 
 def test_making_a_part_again_gives_the_same_bytes(empty: Path, plan: Plan) -> None:
-    first = write_part(empty, plan.fingerprint, 1)
-    again = write_part(empty, plan.fingerprint, 1)
+    first = make_piece(empty, plan.fingerprint, "part", 1)
+    again = make_piece(empty, plan.fingerprint, "part", 1)
     assert first.files == again.files
     assert len(list((empty / "input").glob("c.*"))) == 1
 
@@ -168,7 +167,7 @@ def test_the_last_chunk_is_filled_up_with_nan(
     simulation = Simulation(recipe, seds)
     plan = plan_of(simulation)
     initialise(tmp_path / "pairs.zarr", simulation, plan)
-    (name, *_) = write_part(tmp_path / "pairs.zarr", plan.fingerprint, 1).files
+    (name, *_) = make_piece(tmp_path / "pairs.zarr", plan.fingerprint, "part", 1).files
     data = (tmp_path / "pairs.zarr" / name).read_bytes()
     # Ten galaxies are two full chunks and a half; then comes the index of four.
     values = np.frombuffer(data[: -(4 * 16 + 4)], "<f4").reshape(12, 8, 8, 9)
@@ -179,7 +178,7 @@ def test_the_last_chunk_is_filled_up_with_nan(
 def test_a_block_is_one_file_of_each_column(
     empty: Path, plan: Plan, simulated: xr.Dataset
 ) -> None:
-    receipt = write_block(empty, plan.fingerprint, 0)
+    receipt = make_piece(empty, plan.fingerprint, "block", 0)
     assert (receipt.start, receipt.stop) == (0, 100)
     columns = {name.partition("/")[0] for name in receipt.files}
     assert columns == {
@@ -192,7 +191,7 @@ def test_a_block_is_one_file_of_each_column(
 
 def test_another_fingerprint_is_refused_by_the_worker(empty: Path) -> None:
     with pytest.raises(InputError, match="the plan that the run began with"):
-        write_part(empty, "0" * 64, 0)
+        make_piece(empty, "0" * 64, "part", 0)
 
 
 def test_a_store_made_anew_at_the_same_place_is_seen(
@@ -209,7 +208,7 @@ def test_a_store_made_anew_at_the_same_place_is_seen(
         simulation = Simulation(recipe, seds)
         plan = plan_of(simulation)
         initialise(path, simulation, plan)
-        receipt = write_part(path, plan.fingerprint, 1)
+        receipt = make_piece(path, plan.fingerprint, "part", 1)
         assert receipt.stop == min(galaxies, 32)
         prints.add(plan.fingerprint)
         shutil.rmtree(path)
@@ -264,7 +263,7 @@ def test_any_grid_that_is_accepted_comes_back(tmp_path: Path) -> None:
 def test_a_changed_grid_is_refused_by_the_worker(empty: Path, plan: Plan) -> None:
     flux = zarr.open_array(empty / "seds" / "flux", mode="r+")
     flux[0, 0, 0] = 2 * float(flux[0, 0, 0])
-    zarr_store._simulation_of.cache_clear()
+    work._simulation_of.cache_clear()
     with pytest.raises(InputError, match="the SED grid it was planned with"):
         simulation_of(empty, plan.fingerprint)
 
