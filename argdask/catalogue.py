@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from argdask.errors import InputError, nearest
+from argdask.brightness import BrightnessLaw, Columns, Rows
+from argdask.components import ComponentTemplates, draw_fractions, draw_profiles
+from argdask.errors import InputError
 from argdask.image_light import ImageLight
 from argdask.interpolation import flux_at
-from argdask.photometry import ab_flux
-from argdask.recipe import Recipe
+from argdask.recipe import ComponentsProfile, Recipe
 from argdask.recipe_tables import check_images, fitted_table
 from argdask.redshift_pairs import TemplateLists, cells_of, on_grid, pair_law
 from argdask.redshift_rows import Given, RowLaw, snapped
-from argdask.sampling import Distribution, pick, uniforms
+from argdask.sampling import pick
+from argdask.schema import COMPONENT, flat_name
 from argdask.seds import age_of_universe, check_seds, select_filters
 from argdask.tables import UserTable
 
 __all__ = ["Catalogue", "Columns"]
-
-Columns = dict[str, NDArray[Any]]
-"""The catalogue's columns by name: (galaxy,) or (galaxy, filter)."""
-
-# Where the brightness filter is not named, the one nearest to this is taken [Angstrom].
-_BRIGHTNESS_WAVELENGTH = 8500.0
 
 # Rows of a table that are checked at once.
 _BATCH = 1 << 16
@@ -72,14 +67,21 @@ class Catalogue:
         # Galaxies gather rows of filters from here.
         by_template = self.seds.transpose("redshift", "template", "filter")
         self.flux: NDArray[np.float64] = np.ascontiguousarray(by_template.values)
-        self._brightness_column = self._column_of_brightness()
-        self._reference = self._reference_flux()
-        self._templates = TemplateLists(*self._usable())
+        self._brightness = BrightnessLaw(recipe, self.seds, self.flux)
+        self._templates = self._template_lists()
         if table is not None:
             table = fitted_table(table, recipe, self.seds, images)
         self.table = table
         law = pair_law(recipe.redshifts, self.redshift, self._templates)
         self._law = RowLaw(recipe.redshifts, self.redshift, self._templates, law)
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The names of components, of which there are none where a galaxy is one."""
+        profile = self.recipe.profile
+        if isinstance(profile, ComponentsProfile):
+            return tuple(profile.components)
+        return ()
 
     def columns(self, ids: ArrayLike) -> Columns:
         """Return the truth about galaxies.
@@ -96,27 +98,66 @@ class Catalogue:
         """
         galaxy_id = np.atleast_1d(np.asarray(ids, dtype=np.int64))
         own = {} if self.table is None else self.table.columns(galaxy_id)
-        z_in, z_out = self._draw_redshifts(galaxy_id, own)
-        template = self._draw_templates(galaxy_id, own, z_in, z_out)
+        rows = Rows(self.recipe.seed, galaxy_id, own)
+        z_in, z_out = self._draw_redshifts(rows)
         columns: Columns = {"galaxy_id": galaxy_id}
         if "group" in own:
             columns["group"] = own["group"]
         if self.images is not None:
-            image = self._draw_images(self.images, galaxy_id, own)
+            image = self._draw_images(self.images, rows)
             # Galaxies of one image must stay together, or a split would leak.
             columns.setdefault("group", image)
             columns["image"] = image
             columns["invalid_pixels"] = self.images.invalid_pixels(image)
         columns["z_in"], columns["z_out"] = z_in, z_out
+        profile = self.recipe.profile
+        if isinstance(profile, ComponentsProfile):
+            return columns | self._of_components(profile, rows, z_in, z_out)
+        template = self._draw_templates(rows, z_in, z_out)
         columns["sed_index"] = template.astype(np.int32)
         flux_in = flux_at(self.flux, self.redshift, z_in, template)
-        columns.update(self._draw_brightness(galaxy_id, own, flux_in, template))
-        for name, law in self.recipe.profile.parameters.items():
-            columns[name] = self._value(name, law, galaxy_id, own)
+        columns.update(self._brightness.draw(rows, flux_in, template))
+        for name, law in profile.parameters.items():
+            columns[name] = rows.value(name, law)
         brightness = columns["brightness"][:, None]
         columns["flux_in"] = brightness * flux_in
         flux_out = flux_at(self.flux, self.redshift, z_out, template)
         columns["flux_out"] = brightness * flux_out
+        return columns
+
+    def _of_components(
+        self,
+        profile: ComponentsProfile,
+        rows: Rows,
+        z_in: NDArray[np.float64],
+        z_out: NDArray[np.float64],
+    ) -> Columns:
+        """Return the columns of galaxies of components from their templates on."""
+        template = self._draw_templates(rows, z_in, z_out)
+        fraction = draw_fractions(profile, rows)
+        brightest = fraction.argmax(axis=1)
+        flux: Columns = {}
+        for end, z in (("flux_in", z_in), ("flux_out", z_out)):
+            each = [flux_at(self.flux, self.redshift, z, one) for one in template.T]
+            flux[end] = np.stack(each, axis=1)
+        columns: Columns = {
+            "sed_index": template[np.arange(brightest.size), brightest].astype(np.int32)
+        }
+        if "bulge" in profile.components:
+            bulge = list(profile.components).index("bulge")
+            columns["bulge_to_total"] = fraction[:, bulge]
+        columns["light_fraction"] = fraction
+        columns[f"{COMPONENT}_sed_index"] = template.astype(np.int32)
+        drawn = self._brightness.divide(rows, fraction, flux["flux_in"], template)
+        columns |= drawn | draw_profiles(profile, rows)
+        parts = {
+            end: columns["brightness"][:, :, None] * values
+            for end, values in flux.items()
+        }
+        for end, values in parts.items():
+            # One component after the other: no row depends on the others.
+            columns[end] = sum(values.swapaxes(0, 1)[1:], start=values[:, 0])
+        columns |= {f"{COMPONENT}_{end}": values for end, values in parts.items()}
         return columns
 
     def ids(self, start: int, stop: int) -> NDArray[np.int64]:
@@ -135,80 +176,84 @@ class Catalogue:
         """
         if self.images is not None:
             check_images(self.recipe, self.table, self.images)
-        if self.table is None or not {"z_in", "z_out", "sed_index"} & {
-            *self.table.names
-        }:
+        if self.table is None:
+            return
+        told = {"z_in", "z_out", *self._template_columns}
+        if not told & {*self.table.names}:
             return
         for start in range(0, len(self.table), _BATCH):
             ids = self.table.galaxy_id[start : start + _BATCH]
-            own = self.table.columns(ids)
-            self._draw_templates(ids, own, *self._draw_redshifts(ids, own))
+            rows = Rows(self.recipe.seed, ids, self.table.columns(ids))
+            self._draw_templates(rows, *self._draw_redshifts(rows))
 
-    def _value(
-        self, name: str, law: Distribution, ids: NDArray[np.int64], own: Columns
-    ) -> NDArray[np.float64]:
-        """Return a column of the table, or draw it."""
-        found: NDArray[np.float64] = (
-            own[name] if name in own else law.quantile(self._uniforms(name, ids))
-        )
-        return found
+    @property
+    def _template_columns(self) -> list[str]:
+        """The columns in which a table gives templates."""
+        names = [flat_name(one, "sed_index") for one in self.components]
+        return names or ["sed_index"]
 
-    def _draw_images(
-        self, images: ImageLight, ids: NDArray[np.int64], own: Columns
-    ) -> NDArray[np.int64]:
+    def _draw_images(self, images: ImageLight, rows: Rows) -> NDArray[np.int64]:
         """Return the number of each galaxy's image."""
-        if "image" in own:
-            found: NDArray[np.int64] = own["image"]
+        if "image" in rows.own:
+            found: NDArray[np.int64] = rows.own["image"]
             return found
-        if images.once or not ids.size:
-            return ids
-        return pick(self._uniforms("image", ids), images.stack.count)
+        if images.once or not rows.ids.size:
+            return rows.ids
+        return pick(rows.uniforms("image"), images.stack.count)
 
     def _draw_redshifts(
-        self, ids: NDArray[np.int64], own: Columns
+        self, rows: Rows
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        u_in, u_out = self._uniforms("z_in", ids), self._uniforms("z_out", ids)
+        u_in, u_out = rows.uniforms("z_in"), rows.uniforms("z_out")
         known: dict[str, NDArray[np.float64] | None] = {}
         for name in ("z_in", "z_out"):
-            known[name] = snapped(self.redshift, own[name]) if name in own else None
+            values = rows.own.get(name)
+            known[name] = None if values is None else snapped(self.redshift, values)
         chosen = self.recipe.redshifts
-        if {"z_in", "z_out", "sed_index"} & own.keys():
+        told = [name for name in self._template_columns if name in rows.own]
+        if {"z_in", "z_out"} & rows.own.keys() or told:
             # Beside a column of the table, what the recipe fixes is known as well.
             for name, fixed in (("z_in", chosen.z_in), ("z_out", chosen.z_out)):
                 if known[name] is None and fixed is not None:
                     at = on_grid(f"redshifts.{name}", self.redshift, fixed)
-                    known[name] = np.full(ids.size, at)
-        given = Given(known["z_in"], known["z_out"], own.get("sed_index"))
+                    known[name] = np.full(rows.ids.size, at)
+        templates = [rows.own[name] for name in told]
+        given = Given(
+            known["z_in"],
+            known["z_out"],
+            np.stack(templates, axis=1) if templates else None,
+        )
         z_in, z_out = self._law.draw(given, u_in, u_out)
         low, high = self.redshift[[0, -1]]
         within = f"redshifts z_in and a higher z_out within the grid's {low:g} to "
         within += f"{high:g}"
         cure = "give both, drop the row, or choose a smaller redshifts.min_separation"
-        if "sed_index" in own:
+        if told:
             within += ", at which the template is valid and not too old"
             cure = "drop the row, or set templates.ages to all"
-        self._refuse(ids, own, np.asarray(~(z_out > z_in)), within, cure)
+        self._refuse(rows, np.asarray(~(z_out > z_in)), within, cure)
         return z_in, z_out
 
     def _draw_templates(
         self,
-        ids: NDArray[np.int64],
-        own: Columns,
+        rows: Rows,
         z_in: NDArray[np.float64],
         z_out: NDArray[np.float64],
     ) -> NDArray[np.int64]:
+        """Return the template of each galaxy, or of each component (..., component)."""
         cells = cells_of(self.redshift, z_in), cells_of(self.redshift, z_out)
-        template = own.get("sed_index")
-        if template is None:
-            u = self._uniforms("sed_index", ids)
-            template = self._templates.draw(*cells, u)
-            wrong = template < 0
-        else:
+        if isinstance(self._templates, ComponentTemplates):
+            template = self._templates.draw_each(rows, *cells)
+            wrong = np.asarray((template < 0).any(axis=1))
+        elif "sed_index" in rows.own:
+            template = rows.own["sed_index"]
             wrong = ~self._templates.usable(*cells, template)
+        else:
+            template = self._templates.draw(*cells, rows.uniforms("sed_index"))
+            wrong = template < 0
         first = np.argmax(wrong) if wrong.any() else 0
         self._refuse(
-            ids,
-            own,
+            rows,
             wrong,
             f"a template that is valid at z_in {z_in[first]:g} and z_out "
             f"{z_out[first]:g}"
@@ -219,25 +264,18 @@ class Catalogue:
         return template
 
     def _refuse(
-        self,
-        ids: NDArray[np.int64],
-        own: Columns,
-        wrong: NDArray[np.bool_],
-        expected: str,
-        cure: str,
+        self, rows: Rows, wrong: NDArray[np.bool_], expected: str, cure: str
     ) -> None:
         """Refuse the first wrong row of the table, of some of its rows."""
         if not wrong.any():
             return
         assert self.table is not None, "what is drawn fits"
         first = np.argmax(wrong)
-        told = [name for name in ("sed_index", "z_in", "z_out") if name in own]
-        values = ", ".join(f"{name} {own[name][first]:g}" for name in told)
-        row = self.table.rows_of(ids[first])[0]
+        names = (*self._template_columns, "z_in", "z_out")
+        told = [name for name in names if name in rows.own]
+        values = ", ".join(f"{name} {rows.own[name][first]:g}" for name in told)
+        row = self.table.rows_of(rows.ids[first])[0]
         raise InputError(f"catalogue.{told[0]}, row {row}", values, expected, cure)
-
-    def _uniforms(self, column: str, ids: NDArray[np.int64]) -> NDArray[np.float64]:
-        return uniforms(self.recipe.seed, column, ids)
 
     def _check_cosmology(self) -> None:
         wanted = self.recipe.cosmology
@@ -250,89 +288,15 @@ class Catalogue:
                 "leave it out, or make a grid with the other cosmology",
             )
 
-    def _column_of_brightness(self) -> int:
-        """Return the number of the filter that the magnitude is in."""
-        choices = self.recipe.brightness
-        if choices.law == "stellar_mass" and not self.seds.attrs["per_solar_mass"]:
-            raise InputError(
-                "brightness.law",
-                "stellar_mass",
-                "a grid of fluxes per solar mass",
-                "use law equal or grid, or read a grid that smpy made",
-            )
-        names = [str(name) for name in self.seds["filter"].values]
-        if choices.law != "equal" or choices.brightness_filter is None:
-            distance = np.abs(self.seds["wavelength"].values - _BRIGHTNESS_WAVELENGTH)
-            return int(np.argmin(distance))
-        if choices.brightness_filter in names:
-            return names.index(choices.brightness_filter)
-        raise InputError(
-            "brightness.brightness_filter",
-            choices.brightness_filter,
-            "one of the filters of the set",
-            f"nearest: {nearest(choices.brightness_filter, names)}",
-        )
-
-    def _reference_flux(self) -> NDArray[np.float64] | None:
-        """Flux that the magnitude is compared with (template,) [uJy].
-
-        None where there is no magnitude, or it is that at each galaxy's z_in.
-        """
-        choices = self.recipe.brightness
-        if choices.law != "equal" or choices.brightness_redshift == "z_in":
-            return None
-        redshift = self.redshift[0]
-        if choices.brightness_redshift is not None:
-            field = "brightness.brightness_redshift"
-            redshift = on_grid(field, self.redshift, choices.brightness_redshift)
-        column = self._brightness_column
-        flux = self.flux[:, :, column : column + 1]
-        templates = np.arange(flux.shape[1])
-        at = np.full(templates.size, redshift)
-        reference = flux_at(flux, self.redshift, at, templates)[:, 0]
-        # Linear from a flux down to 0, it would say little of the template.
-        cell = int(cells_of(self.redshift, at[:1])[0])
-        for end in {cell // 2, (cell + 1) // 2}:
-            reference[flux[end, :, 0] <= 0] = 0.0
-        return reference
-
-    def _usable(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def _template_lists(self) -> TemplateLists:
         """Which templates can be drawn at z_in and at z_out (redshift, template)."""
         valid: NDArray[np.bool_] = self.seds["valid"].values
-        usable_in, usable_out = valid.copy(), valid.copy()
-        if self.recipe.brightness.law == "equal":
-            # A template without light there cannot be brought to a magnitude.
-            reference = self._reference
-            if reference is None:
-                reference = self.flux[:, :, self._brightness_column]
-            with np.errstate(invalid="ignore"):
-                usable_in &= np.isfinite(reference) & (reference > 0)
+        usable_in = valid & self._brightness.usable()
+        usable_out = valid.copy()
         if "age" in self.seds.coords and self.recipe.templates.ages == "physical":
             oldest = age_of_universe(self.seds, self.redshift)
             usable_out &= self.seds["age"].values[None, :] <= oldest[:, None]
-        return usable_in, usable_out
-
-    def _draw_brightness(
-        self,
-        ids: NDArray[np.int64],
-        own: Columns,
-        flux_in: NDArray[np.float64],
-        template: NDArray[np.int64],
-    ) -> Columns:
-        """Draw the factor on the grid's fluxes, and what it follows from."""
-        choices = self.recipe.brightness
-        if choices.law == "grid":
-            return {"brightness": np.ones(ids.size)}
-        if choices.law == "stellar_mass":
-            if "stellar_mass" in own:
-                mass = own["stellar_mass"]
-            else:
-                u = self._uniforms("log10_stellar_mass", ids)
-                mass = 10.0 ** choices.log10_stellar_mass.quantile(u)
-            return {"brightness": mass, "stellar_mass": mass}
-        magnitude = self._value("magnitude", choices.magnitude, ids, own)
-        if self._reference is None:
-            reference = flux_in[:, self._brightness_column]
-        else:
-            reference = self._reference[template]
-        return {"brightness": ab_flux(magnitude) / reference, "magnitude": magnitude}
+        profile = self.recipe.profile
+        if isinstance(profile, ComponentsProfile):
+            return ComponentTemplates(usable_in, usable_out, profile, self.seds)
+        return TemplateLists(usable_in, usable_out)

@@ -127,7 +127,8 @@ def input_error(
         "literal_error"
     }:
         laws = "a number or a distribution (constant, uniform, normal, ...)"
-        expected = laws if field.count(".") else "keys with values"
+        of_keys = details["type"] in ("dict_type", "model_type")
+        expected = laws if field.count(".") and not of_keys else "keys with values"
         return InputError(field, details["input"], expected, see)
     expected = details["msg"].removeprefix("Input should be ")
     if details["type"] in _EXPECTED:
@@ -139,7 +140,7 @@ def input_error(
 def _keys(location: tuple[int | str, ...]) -> Iterator[str]:
     """Leave out what pydantic adds to a location: the members of unions."""
     members = {"constant", "uniform", "normal", "lognormal", "beta", "choice", "int"}
-    members |= {"float", "str", "Scale", "sersic", "images"}
+    members |= {"float", "str", "Scale", "sersic", "components", "images"}
     names = [str(step) for step in location]
     for before, name in zip(["", *names], names, strict=False):
         # A second beta is the key of that name, in the distribution of that name.
@@ -179,8 +180,20 @@ def commented_yaml(choices: Choices, indent: str = "") -> Iterator[str]:
         ):
             yield f"{indent}{name}:"
             yield from commented_yaml(value, indent + "  ")
+        elif _named_choices(value):
+            yield f"{indent}{name}:"
+            for key, one in value.items():
+                yield f"{indent}  {key}:"
+                yield from commented_yaml(one, indent + "    ")
         else:
             yield f"{indent}{name}: {_flow(value)}"
+
+
+def _named_choices(value: Any) -> bool:
+    """Whether a value holds sets of choices by names of the user's."""
+    return isinstance(value, dict) and any(
+        isinstance(one, Choices) for one in value.values()
+    )
 
 
 def _flow(value: Any) -> str:

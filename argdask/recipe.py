@@ -5,32 +5,38 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from argdask.choices import Choices, commented_yaml, input_error, wrong_choice
 from argdask.errors import InputError
+from argdask.recipe_profiles import (
+    Component,
+    ComponentsProfile,
+    ImageProfile,
+    Profile,
+    SersicProfile,
+    default_radii,
+)
 from argdask.recipe_schema import schema_of
 from argdask.recipe_sections import (
     Brightness,
-    ImageProfile,
     Layout,
-    Profile,
     Redshifts,
     Scale,
-    SersicProfile,
     Templates,
     UserCatalogue,
 )
-from argdask.sampling import Lognormal
 
 __all__ = [
     "SMALLEST_RADIUS",
     "Brightness",
+    "Component",
+    "ComponentsProfile",
     "ImageProfile",
     "Layout",
     "Recipe",
@@ -43,8 +49,7 @@ __all__ = [
     "read_yaml",
 ]
 
-# Half-light radii in pixels: the default's bounds, and the least that is accurate.
-_DEFAULT_RADII = (0.5, 30.0)
+# The least half-light radius that is accurate [pixel].
 SMALLEST_RADIUS = 0.02
 
 # Besides its own, yaml lets through Python's errors about dates, digits and nesting.
@@ -52,16 +57,11 @@ _YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
 
 
 _Pixels = Annotated[int, Field(ge=1)]
+_Sersic: TypeAlias = SersicProfile | Component
 
 
 def _read_shape(data: Any) -> Any:
     return (data, data) if isinstance(data, int) else data
-
-
-def _default_radii(pixel_scale: float) -> Lognormal:
-    """Return the radii of galaxies of which nothing is said [arcsec]."""
-    low, high = (round(radius * pixel_scale, 12) for radius in _DEFAULT_RADII)
-    return Lognormal(median=0.6, sigma=0.3, minimum=low, maximum=high)
 
 
 class Recipe(Choices):
@@ -94,7 +94,8 @@ class Recipe(Choices):
     """pixel: light is integrated over each pixel; centre: value at its centre."""
     normalise: Literal["flux", "peak"] = "flux"
     """flux: a galaxy's light adds up to its flux over the plane; peak: its brightest
-    pixel has its flux."""
+    pixel has its flux; of components, that of their sum as it is in the brightness
+    filter at the brightness redshift."""
     reference_redshift: Annotated[float, Field(gt=0)] | None = None
     """Redshift at which sizes are given; left out: the lowest of the grid."""
     redshifts: Redshifts = Redshifts()
@@ -121,31 +122,42 @@ class Recipe(Choices):
 
     @model_validator(mode="after")
     def _check_radii(self) -> Self:
-        if not isinstance(self.profile, SersicProfile):
+        if isinstance(self.profile, ImageProfile):
             return self
-        law = self.profile.half_light_radius
+        # The object is not shared yet: this is the last step of making it.
+        self.__dict__["profile"] = _with_radii(self.profile, self._fill_radius)
+        return self
+
+    def _fill_radius(self, one: _Sersic, component: str) -> _Sersic:
+        law = one.half_light_radius
+        place = f"profile.components.{component}" if component else "profile"
         if law is None:
             try:
-                law = _default_radii(self.pixel_scale)
+                law = default_radii(self.pixel_scale, component)
             except ValidationError:
                 raise wrong_choice(
                     "pixel_scale",
                     self.pixel_scale,
                     "0.5 to 30 pixels to be the radius of some galaxies",
-                    "give profile.half_light_radius",
+                    f"give {place}.half_light_radius",
                 ) from None
-            filled = self.profile.model_copy(update={"half_light_radius": law})
-            # The object is not shared yet: this is the last step of making it.
-            self.__dict__["profile"] = filled
+            one = one.model_copy(update={"half_light_radius": law})
         smallest = law.support()[0] / self.pixel_scale
         if smallest < SMALLEST_RADIUS * (1 - 1e-9):
             raise wrong_choice(
-                "profile.half_light_radius",
+                f"{place}.half_light_radius",
                 f"{smallest:.3g} pixels",
                 f"at least {SMALLEST_RADIUS:g} pixels",
                 "set its minimum, or a smaller pixel_scale",
             )
-        return self
+        return one
+
+    def _empty_radius(self, one: _Sersic, component: str) -> _Sersic:
+        # What follows from the pixel scale goes on following it.
+        with contextlib.suppress(ValidationError):
+            if one.half_light_radius == default_radii(self.pixel_scale, component):
+                return one.model_copy(update={"half_light_radius": None})
+        return one
 
     @model_validator(mode="after")
     def _check_pixels(self) -> Self:
@@ -188,13 +200,10 @@ class Recipe(Choices):
         str
             Text that `from_yaml` reads back to an equal recipe.
         """
-        shown, profile = self, self.profile
-        if isinstance(profile, SersicProfile):
-            # What follows from the pixel scale goes on following it.
-            with contextlib.suppress(ValidationError):
-                if profile.half_light_radius == _default_radii(self.pixel_scale):
-                    profile = profile.model_copy(update={"half_light_radius": None})
-                    shown = self.model_copy(update={"profile": profile})
+        shown = self
+        if not isinstance(self.profile, ImageProfile):
+            profile = _with_radii(self.profile, self._empty_radius)
+            shown = self.model_copy(update={"profile": profile})
         return "\n".join(commented_yaml(shown)) + "\n"
 
     @classmethod
@@ -227,6 +236,17 @@ class Recipe(Choices):
         if isinstance(self.profile, ImageProfile):
             del choices["profile"]["source"], choices["profile"]["variable"]
         return choices
+
+
+def _with_radii(
+    profile: SersicProfile | ComponentsProfile, change: Callable[[_Sersic, str], Any]
+) -> SersicProfile | ComponentsProfile:
+    """Return a profile with each of its Sersic profiles changed by a function."""
+    if isinstance(profile, SersicProfile):
+        changed: SersicProfile = change(profile, "")
+        return changed
+    changes = {name: change(one, name) for name, one in profile.components.items()}
+    return profile.model_copy(update={"components": changes})
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

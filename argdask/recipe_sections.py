@@ -1,127 +1,22 @@
-"""The sections of a recipe: profile, redshifts, brightness and the others."""
+"""The sections of a recipe: redshifts, brightness and all others but the profile."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
-import numpy as np
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import Field, model_validator
 
 from argdask.choices import Choices, wrong_choice
-from argdask.sampling import Constant, Distribution, Lognormal, Uniform
+from argdask.sampling import Constant, Distribution, Uniform
 
 __all__ = [
     "Brightness",
-    "ImageProfile",
     "Layout",
-    "Profile",
     "Redshifts",
     "Scale",
-    "SersicProfile",
     "Templates",
     "UserCatalogue",
 ]
-
-
-class SersicProfile(Choices):
-    """One Sersic profile; every key but the name is a column of the catalogue."""
-
-    RANGES: ClassVar[dict[str, tuple[float, float]]] = {
-        "half_light_radius": (0.0, np.inf),
-        "sersic_index": (0.3, 8.0),
-        "axis_ratio": (0.1, 1.0),
-        "position_angle": (0.0, 180.0),
-        "asymmetry": (0.0, 0.999),
-        "asymmetry_angle": (0.0, 360.0),
-    }
-
-    name: Literal["sersic"] = "sersic"
-    """Which profile the galaxies have: sersic."""
-    half_light_radius: Distribution | None = None
-    """Semi-major axis of the ellipse with half the light [arcsec]; left out: lognormal,
-    median 0.6, sigma 0.3, cut to 0.5-30 pixels."""
-    sersic_index: Distribution = Lognormal(
-        median=1.65, sigma=0.5, minimum=0.3, maximum=8.0
-    )
-    """Sersic index n, 0.3 to 8."""
-    axis_ratio: Distribution = Uniform(minimum=0.2, maximum=1.0)
-    """Minor over major axis b/a, 0.1 to 1."""
-    position_angle: Distribution = Uniform(minimum=0.0, maximum=180.0)
-    """Angle of the major axis from +y towards -x, 0 to 180 [deg]."""
-    offset_y: Distribution = Constant(value=0.0)
-    """Centre minus (N - 1) / 2 along y [pixel]."""
-    offset_x: Distribution = Constant(value=0.0)
-    """Centre minus (N - 1) / 2 along x [pixel]."""
-    asymmetry: Distribution = Constant(value=0.0)
-    """Light is multiplied by 1 - asymmetry cos(angle - asymmetry_angle); 0 to 0.999."""
-    asymmetry_angle: Distribution = Constant(value=0.0)
-    """Where it is dimmest, from the major axis counter-clockwise in the frame in which
-    the ellipse is a circle, 0 to 360 [deg]."""
-
-    @property
-    def parameters(self) -> dict[str, Distribution]:
-        """The distribution of every column, by its name."""
-        names = (name for name in type(self).model_fields if name != "name")
-        return {name: getattr(self, name) for name in names}
-
-    @model_validator(mode="after")
-    def _check_ranges(self) -> Self:
-        for name, (low, high) in self.RANGES.items():
-            law = getattr(self, name)
-            lowest, highest = (low, high) if law is None else law.support()
-            if lowest < low or highest > high:
-                raise wrong_choice(
-                    name,
-                    f"{lowest:g} to {highest:g}",
-                    f"values within {low:g} to {high:g}",
-                    "set its minimum and maximum",
-                )
-        return self
-
-
-class ImageProfile(Choices):
-    """Images of the user's own in the place of a profile, in one band."""
-
-    name: Literal["images"]
-    """Which profile the galaxies have: images."""
-    source: str = Field(min_length=1)
-    """A .npy file, a Zarr or netCDF file, or a folder of FITS cut-outs."""
-    variable: str | None = None
-    """Name of the variable (image, y, x); left out: the only one."""
-    pixel_scale: Annotated[float, Field(gt=0)] | None = None
-    """Size of a pixel of the images [arcsec]; left out: that of the recipe."""
-    draw: Literal["once", "random"] = "once"
-    """once: row r of the set has image r, or what the catalogue's column image says;
-    random: any image, by the galaxy's id."""
-
-    @property
-    def parameters(self) -> dict[str, Distribution]:
-        """The distribution of every column, by its name: there is none."""
-        return {}
-
-
-def _profile_name(data: Any) -> str:
-    named = data.get("name") if isinstance(data, dict) else getattr(data, "name", None)
-    return "images" if named == "images" else "sersic"
-
-
-def _check_name(data: Any) -> Any:
-    named = data.get("name", "sersic") if isinstance(data, dict) else "sersic"
-    if named not in ("sersic", "images"):
-        see = "see `argdask recipe` for every choice"
-        raise wrong_choice("name", named, "'sersic' or 'images'", see)
-    return data
-
-
-Profile = Annotated[
-    Annotated[
-        Annotated[SersicProfile, Tag("sersic")]
-        | Annotated[ImageProfile, Tag("images")],
-        Discriminator(_profile_name),
-    ],
-    BeforeValidator(_check_name),
-]
-"""Any profile; without a name it is a Sersic profile."""
 
 
 class Redshifts(Choices):
@@ -166,14 +61,16 @@ class Brightness(Choices):
 
     law: Literal["equal", "grid", "stellar_mass"] = "equal"
     """equal: every template is brought to one magnitude; grid: fluxes as they are;
-    stellar_mass: fluxes of a grid per solar mass times a mass."""
+    stellar_mass: fluxes of a grid per solar mass times a mass. Of components the
+    magnitude, the unit of templates or the mass is that of all together."""
     magnitude: Distribution = Constant(value=18.0)
     """AB magnitude in brightness_filter at brightness_redshift, for law equal [mag]."""
     brightness_filter: str | None = None
-    """Filter of the magnitude; left out: the one nearest to 8500 Angstrom."""
+    """Filter of the magnitude and of light fractions; left out: the one nearest to 8500
+    Angstrom."""
     brightness_redshift: Annotated[float, Field(gt=0)] | Literal["z_in"] | None = None
-    """Redshift of the magnitude, or z_in for each galaxy's own; left out: the lowest
-    of the grid."""
+    """Redshift of the magnitude and of light fractions, or z_in for each galaxy's own;
+    left out: the lowest of the grid."""
     log10_stellar_mass: Distribution = Uniform(minimum=9.0, maximum=11.0)
     """Decimal logarithm of the stellar mass in solar masses, for law stellar_mass."""
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from argdask.component_tables import check_components
 from argdask.errors import InputError
 from argdask.image_light import ImageLight
-from argdask.recipe import SMALLEST_RADIUS, Recipe, SersicProfile
-from argdask.table_columns import in_order, refuse_rows
+from argdask.recipe import SMALLEST_RADIUS, ComponentsProfile, Recipe, SersicProfile
+from argdask.table_columns import column_of, in_order, refuse_rows
 from argdask.tables import UserTable, read_table
 
 __all__ = ["check_images", "completed", "fitted_table", "table_of"]
@@ -36,11 +38,14 @@ def table_of(recipe: Recipe, catalogue: Any = None) -> UserTable | None:
     InputError
         If both name a table, or it cannot be read.
     """
+    profile = recipe.profile
+    names = profile.components if isinstance(profile, ComponentsProfile) else ()
     if catalogue is None:
         if recipe.catalogue is None:
             return None
         chosen = recipe.catalogue
-        return read_table(chosen.path, units=chosen.units, ignore=chosen.ignore)
+        options: dict[str, Any] = {"units": chosen.units, "ignore": chosen.ignore}
+        return read_table(chosen.path, **options, components=names)
     if recipe.catalogue is not None:
         raise InputError(
             "catalogue",
@@ -48,7 +53,9 @@ def table_of(recipe: Recipe, catalogue: Any = None) -> UserTable | None:
             "one table",
             "leave out the argument, or the recipe's key",
         )
-    return catalogue if isinstance(catalogue, UserTable) else read_table(catalogue)
+    if isinstance(catalogue, UserTable):
+        return catalogue
+    return read_table(catalogue, components=names)
 
 
 def completed(
@@ -184,21 +191,37 @@ def fitted_table(
             "a profile of images",
             "ignore the column: ignore=['image']",
         )
-    if "half_light_radius" in table.names:
-        radius = table.values["half_light_radius"]
-        least = SMALLEST_RADIUS * recipe.pixel_scale
-        refuse_rows(
-            "half_light_radius",
-            np.asarray(radius < least * (1 - 1e-9)),
-            radius,
-            f"at least {least:g} arcsec, {SMALLEST_RADIUS:g} pixels",
-            "drop the row, or choose a smaller pixel_scale",
-        )
+    if isinstance(recipe.profile, ComponentsProfile):
+        check_components(table, recipe, recipe.profile)
+    for name in table.names:
+        column = column_of(name, table.components)
+        assert column is not None, "unknown columns have been refused"
+        if column.component and not isinstance(recipe.profile, ComponentsProfile):
+            raise InputError(
+                f"catalogue.{name}",
+                f"a column, and profile {recipe.profile.name}",
+                "a profile of components",
+                f"set profile.name to components, or ignore=['{name}']",
+            )
+        if column.meaning == "half_light_radius":
+            _check_radius(table, name, recipe)
     return table.check_against(seds)
 
 
+def _check_radius(table: UserTable, name: str, recipe: Recipe) -> None:
+    radius = table.values[name]
+    least = SMALLEST_RADIUS * recipe.pixel_scale
+    refuse_rows(
+        name,
+        np.asarray(radius < least * (1 - 1e-9)),
+        radius,
+        f"at least {least:g} arcsec, {SMALLEST_RADIUS:g} pixels",
+        "drop the row, or choose a smaller pixel_scale",
+    )
+
+
 def _with_images(table: UserTable, images: ImageLight) -> UserTable:
-    unused = [name for name in table.names if name in SersicProfile().parameters]
+    unused = [name for name in table.names if name in SersicProfile().columns]
     if unused:
         raise InputError(
             f"catalogue.{unused[0]}",
@@ -213,4 +236,5 @@ def _with_images(table: UserTable, images: ImageLight) -> UserTable:
         values["image"] = np.arange(len(table))
     elif values["image"].dtype.kind == "T":
         values["image"] = images.stack.rows_of(values["image"])
-    return UserTable({name: values[name] for name in in_order(list(values))})
+    ordered = {name: values[name] for name in in_order(list(values))}
+    return replace(table, values=ordered)

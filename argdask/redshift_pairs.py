@@ -12,7 +12,15 @@ from argdask.errors import InputError
 from argdask.recipe import Redshifts
 from argdask.sampling import pick
 
-__all__ = ["PairLaw", "TemplateLists", "cells_of", "on_grid", "pair_law"]
+__all__ = [
+    "Cells",
+    "Masks",
+    "PairLaw",
+    "TemplateLists",
+    "cells_of",
+    "on_grid",
+    "pair_law",
+]
 
 Floats = NDArray[np.float64]
 Cells = NDArray[np.int64]

@@ -40,7 +40,7 @@ class Given:
     z_out: Floats | None
     """Redshifts of the target (galaxy,)."""
     template: NDArray[np.int64] | None
-    """Numbers of the templates (galaxy,)."""
+    """Numbers of the templates (galaxy,), or of several of each (galaxy, template)."""
 
     def rows(self, rows: slice) -> Given:
         """Return what is known of some of the galaxies."""
@@ -156,27 +156,30 @@ class RowLaw:
     def _usable_in(self, given: Given) -> Masks:
         """Return which redshifts of the grid can be z_in (galaxy, redshift)."""
         if given.template is not None:
-            return self._templates.usable_in[:, given.template].T
+            return _all_usable(self._templates.usable_in, given.template)
         assert given.z_out is not None, "with nothing known there is the law"
         cells = cells_of(self._grid, given.z_out)
         unique, places = np.unique(cells, return_inverse=True)
         points = range(0, 2 * self._grid.size, 2)
-        some = [
-            [bool(self._templates.mask(point, cell).any()) for point in points]
-            for cell in unique.tolist()
-        ]
-        return np.array(some, bool).reshape(unique.size, -1)[places]
+        some = [self._templates.which(point, unique) for point in points]
+        return np.stack(some, axis=1)[places]
 
     def _usable_out(self, given: Given) -> Masks:
         """Return which redshifts of the grid can be z_out (galaxy, redshift)."""
         if given.template is not None:
-            return self._templates.usable_out[:, given.template].T
+            return _all_usable(self._templates.usable_out, given.template)
         assert given.z_in is not None, "with nothing known there is the law"
         cells = cells_of(self._grid, given.z_in)
         unique, places = np.unique(cells, return_inverse=True)
         points = np.arange(0, 2 * self._grid.size, 2)
         some = [self._templates.which(cell, points) for cell in unique.tolist()]
         return np.array(some, bool).reshape(unique.size, -1)[places]
+
+
+def _all_usable(usable: Masks, template: NDArray[np.int64]) -> Masks:
+    """Return at which redshifts all templates of a galaxy can be (galaxy, redshift)."""
+    every = usable[:, template].reshape(*usable.shape[:1], template.shape[0], -1)
+    return np.asarray(every.all(axis=2)).T
 
 
 def _picked(grid: Floats, possible: Masks, which: NDArray[np.int64]) -> Floats:

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
 
-__all__ = ["IMAGES", "IMAGE_DIMS", "VARIABLES", "Variable", "validate"]
+__all__ = [
+    "COMPONENT",
+    "IMAGES",
+    "IMAGE_DIMS",
+    "VARIABLES",
+    "Variable",
+    "described",
+    "flat_name",
+    "validate",
+]
 
 IMAGE_DIMS = ("galaxy", "y", "x", "filter")
+
+# Dimension of what each component of a galaxy has, and the coordinate of their names.
+COMPONENT = "component"
 
 
 @dataclass(frozen=True)
@@ -27,6 +39,8 @@ class Variable:
     """Its unit."""
     long_name: str
     """One line for a person."""
+    of_component: bool = False
+    """Whether each component has its own, where galaxies have components."""
 
     @property
     def attrs(self) -> dict[str, str]:
@@ -41,6 +55,20 @@ class Variable:
 
 def _galaxy(name: str, dtype: str, units: str, long_name: str) -> Variable:
     return Variable(name, ("galaxy",), dtype, units, long_name)
+
+
+def _shape(name: str, units: str, long_name: str) -> Variable:
+    return Variable(name, ("galaxy",), "float64", units, long_name, of_component=True)
+
+
+def _component(
+    name: str, dtype: str, units: str, long_name: str, *more: str
+) -> Variable:
+    return Variable(name, ("galaxy", COMPONENT, *more), dtype, units, long_name)
+
+
+def _component_flux(name: str, long_name: str) -> Variable:
+    return _component(name, "float64", "uJy", long_name, "filter")
 
 
 def _flux(name: str, long_name: str) -> Variable:
@@ -71,34 +99,91 @@ VARIABLES: dict[str, Variable] = {
         _galaxy("z_in", "float64", "1", "redshift of the input"),
         _galaxy("z_out", "float64", "1", "redshift of the target"),
         _galaxy("sed_index", "int32", "1", "number of the template in the SED grid"),
-        _galaxy("brightness", "float64", "1", "factor on the template's fluxes"),
+        _galaxy(
+            "bulge_to_total",
+            "float64",
+            "1",
+            "fraction of the light in the bulge, in the brightness filter",
+        ),
+        _component(
+            "light_fraction",
+            "float64",
+            "1",
+            "fraction of the galaxy's light, in the brightness filter",
+        ),
+        _component(
+            "component_sed_index", "int32", "1", "number of the component's template"
+        ),
+        _shape("brightness", "1", "factor on the template's fluxes"),
         _galaxy("magnitude", "float64", "mag", "AB magnitude in the brightness filter"),
         _galaxy("stellar_mass", "float64", "solMass", "stellar mass"),
-        _galaxy(
+        _shape(
             "half_light_radius",
-            "float64",
             "arcsec",
             "semi-major axis of the ellipse with half the light",
         ),
-        _galaxy("sersic_index", "float64", "1", "Sersic index"),
-        _galaxy("axis_ratio", "float64", "1", "minor over major axis"),
-        _galaxy("position_angle", "float64", "deg", "major axis, from +y towards -x"),
-        _galaxy("offset_y", "float64", "pixel", "centre minus (N - 1) / 2 along y"),
-        _galaxy("offset_x", "float64", "pixel", "centre minus (N - 1) / 2 along x"),
-        _galaxy("asymmetry", "float64", "1", "amplitude of the lopsided light"),
-        _galaxy(
-            "asymmetry_angle",
-            "float64",
-            "deg",
-            "where it is dimmest, from the major axis",
-        ),
+        _shape("sersic_index", "1", "Sersic index"),
+        _shape("axis_ratio", "1", "minor over major axis"),
+        _shape("position_angle", "deg", "major axis, from +y towards -x"),
+        _shape("offset_y", "pixel", "centre minus (N - 1) / 2 along y"),
+        _shape("offset_x", "pixel", "centre minus (N - 1) / 2 along x"),
+        _shape("asymmetry", "1", "amplitude of the lopsided light"),
+        _shape("asymmetry_angle", "deg", "where it is dimmest, from the major axis"),
         _flux("flux_in", "total flux at z_in"),
         _flux("flux_out", "total flux at z_out"),
+        _component_flux("component_flux_in", "flux of the component at z_in"),
+        _component_flux("component_flux_out", "flux of the component at z_out"),
         Variable("wavelength", ("filter",), "float64", "Angstrom", "filter wavelength"),
     )
 }
 
 IMAGES = tuple(v.name for v in VARIABLES.values() if v.dims == IMAGE_DIMS)
+
+
+def described(names: Iterable[str]) -> dict[str, Variable]:
+    """Return what the variables of one dataset are.
+
+    Parameters
+    ----------
+    names
+        All of its variables that `VARIABLES` knows.
+
+    Returns
+    -------
+    dict
+        The variables by name, in this order. Where galaxies have components, so do
+        those of their profiles.
+    """
+    found = {name: VARIABLES[name] for name in names}
+    if not any(COMPONENT in variable.dims for variable in found.values()):
+        return found
+    return {
+        name: replace(variable, dims=("galaxy", COMPONENT, *variable.dims[1:]))
+        if variable.of_component
+        else variable
+        for name, variable in found.items()
+    }
+
+
+def flat_name(component: str, name: str) -> str:
+    """Return what one component's values of a variable are called in a table.
+
+    Parameters
+    ----------
+    component
+        Name of the component.
+    name
+        Name of the variable.
+
+    Returns
+    -------
+    str
+        As `disc_sersic_index` or `disc_sed_index`; the bulge's light fraction is
+        `bulge_to_total`.
+    """
+    if (component, name) == ("bulge", "light_fraction"):
+        return "bulge_to_total"
+    return f"{component}_{name.removeprefix(f'{COMPONENT}_')}"
 
 
 def validate(pairs: xr.Dataset, names: Iterable[str]) -> list[str]:
@@ -117,8 +202,7 @@ def validate(pairs: xr.Dataset, names: Iterable[str]) -> list[str]:
         One sentence for each difference; empty where there is none.
     """
     problems = []
-    for name in names:
-        expected = VARIABLES[name]
+    for name, expected in described(names).items():
         if name not in pairs.variables:
             problems.append(f"{name} is missing")
             continue

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,10 +12,18 @@ from numpy.typing import NDArray
 
 from argdask.errors import InputError
 from argdask.recipe import SersicProfile
-from argdask.schema import VARIABLES
+from argdask.schema import VARIABLES, flat_name
 from argdask.table_files import RawColumn
 
-__all__ = ["COLUMNS", "Column", "checked", "column_of", "in_order", "refuse_rows"]
+__all__ = [
+    "COLUMNS",
+    "Column",
+    "checked",
+    "column_of",
+    "columns_of",
+    "in_order",
+    "refuse_rows",
+]
 
 _LARGEST = 2**63 - 1
 _EXACT = 2**53  # beyond this a float does not hold every whole number
@@ -39,6 +48,15 @@ class Column:
     """Its smallest value."""
     high: float = np.inf
     """Its largest value."""
+    component: str = ""
+    """Which component of a galaxy it is of; empty for one of the galaxy."""
+    variable: str = ""
+    """What it is called in the catalogue, where that is another name."""
+
+    @property
+    def meaning(self) -> str:
+        """What it is called in the catalogue."""
+        return self.variable or self.name
 
     @property
     def expected(self) -> str:
@@ -48,7 +66,7 @@ class Column:
         if self.kind == "whole":
             return "a whole number from 0 on"
         unit = "" if self.units == "1" else f" {self.units}"
-        if self.name in _ABOVE_ZERO:
+        if self.meaning in _ABOVE_ZERO:
             return f"a number above 0{unit}"
         if np.isinf(self.high):
             return f"a number{unit and ' of'}{unit}"
@@ -68,7 +86,7 @@ def _known() -> dict[str, Column]:
         Column("magnitude", "real", VARIABLES["magnitude"].units),
         Column("stellar_mass", "real", VARIABLES["stellar_mass"].units),
     ]
-    for name in SersicProfile().parameters:
+    for name in SersicProfile().columns:
         low, high = SersicProfile.RANGES.get(name, (-np.inf, np.inf))
         columns.append(Column(name, "real", VARIABLES[name].units, low, high))
     return {column.name: column for column in columns}
@@ -78,7 +96,34 @@ COLUMNS = _known()
 """Every column that a table can have, besides `template_` with a parameter's name."""
 
 
-def column_of(name: str) -> Column | None:
+@functools.lru_cache(maxsize=64)
+def columns_of(components: tuple[str, ...]) -> dict[str, Column]:
+    """List the columns that a table of galaxies of components can have.
+
+    Parameters
+    ----------
+    components
+        Names of the components.
+
+    Returns
+    -------
+    dict
+        `COLUMNS`, and for each component those of its profile, its light fraction and
+        its template, as `disc_sersic_index`, `bulge_to_total` and `disc_sed_index`.
+    """
+    fraction = Column("light_fraction", "real", low=0.0, high=1.0)
+    kinds = [COLUMNS["sed_index"], *(COLUMNS[k] for k in SersicProfile().columns)]
+    columns = dict(COLUMNS)
+    for component in components:
+        for one in (fraction, *kinds):
+            name = flat_name(component, one.name)
+            columns[name] = replace(
+                one, name=name, component=component, variable=one.name
+            )
+    return columns
+
+
+def column_of(name: str, components: tuple[str, ...] = ()) -> Column | None:
     """Return what a column is, or none if its name means nothing.
 
     Parameters
@@ -86,14 +131,17 @@ def column_of(name: str) -> Column | None:
     name
         Its name. `template_` and the name of a template parameter of the SED grid, as
         `template_age`, says which templates are meant.
+    components
+        Names of the components that galaxies can have.
 
     Returns
     -------
     Column or None
         What it is.
     """
-    if name in COLUMNS:
-        return COLUMNS[name]
+    known = columns_of(components)
+    if name in known:
+        return known[name]
     if name.startswith("template_"):
         return Column(name, "real or text")
     return None
@@ -110,7 +158,7 @@ def in_order(names: list[str]) -> list[str]:
     Returns
     -------
     list of str
-        The names in the order of `COLUMNS`, then template parameters by alphabet.
+        The names in the order of `COLUMNS`, then all others by alphabet.
     """
     order = list(COLUMNS)
     known = [name for name in order if name in names]
@@ -162,10 +210,10 @@ def checked(column: Column, raw: RawColumn, stated: str | None) -> NDArray[Any]:
         # A conversion can leave the real numbers: the magnitude of a negative flux.
         refuse_rows(column.name, ~np.isfinite(numbers), values, column.expected, _FILL)
     wrong = (numbers < column.low) | (numbers > column.high)
-    if column.name in _ABOVE_ZERO:
+    if column.meaning in _ABOVE_ZERO:
         wrong |= numbers <= 0
     cure = "correct it, or drop the row"
-    if column.name == "position_angle":
+    if column.meaning == "position_angle":
         cure = "an angle and the same plus 180 deg are one: take it modulo 180 deg"
     refuse_rows(column.name, wrong, numbers, column.expected, cure)
     return numbers
@@ -271,7 +319,7 @@ def _unit(column: Column, found: str | None, stated: str | None) -> str:
         expected = f"{found}, which the column has"
         raise InputError(f"units.{column.name}", stated, expected, "leave one out")
     unit = found if stated is None else stated
-    if unit is None and column.name in _NEEDS_UNIT:
+    if unit is None and column.meaning in _NEEDS_UNIT:
         cure = f"give it in the table, or state units={{'{column.name}': ...}}"
         expected = f"a unit such as {column.units}"
         raise InputError(field, "no unit", expected, cure)

@@ -32,7 +32,8 @@ def choose_templates(
     Returns
     -------
     dict
-        The columns, with `sed_index` in the place of those that begin with `template_`.
+        The columns, with `sed_index` in the place of those that begin with `template_`;
+        those that end with `_sed_index`, of components, are compared with the grid.
 
     Raises
     ------
@@ -41,10 +42,10 @@ def choose_templates(
     """
     count = seds.sizes["template"]
     kept = {k: v for k, v in values.items() if not k.startswith("template_")}
-    if "sed_index" in kept:
-        index = kept["sed_index"]
-        expected = f"0 to {count - 1}, the templates of the SED grid"
-        refuse_rows("sed_index", index >= count, index, expected, "correct it")
+    expected = f"0 to {count - 1}, the templates of the SED grid"
+    for name, index in kept.items():
+        if name == "sed_index" or name.endswith("_sed_index"):
+            refuse_rows(name, index >= count, index, expected, "correct it")
     conditions = [name for name in values if name.startswith("template_")]
     if not conditions:
         return kept

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,12 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from argdask.errors import InputError, nearest
+from argdask.recipe import ComponentsProfile
 from argdask.schema import VARIABLES
 from argdask.table_columns import (
-    COLUMNS,
     checked,
     column_of,
+    columns_of,
     in_order,
     refuse_rows,
 )
@@ -30,12 +31,15 @@ __all__ = ["UserTable", "read_table"]
 
 _NAMES = {"template_name": "name of the template"}
 
+_BULGE_AND_DISC = tuple(ComponentsProfile(name="components").components)
+
 
 def read_table(
     source: Any,
     *,
     units: Mapping[str, str] | None = None,
     ignore: Iterable[str] = (),
+    components: Iterable[str] = _BULGE_AND_DISC,
 ) -> UserTable:
     """Read a user's catalogue and check every value of it.
 
@@ -44,8 +48,8 @@ def read_table(
     source
         Path of a CSV, ECSV, FITS or Parquet file, or a DataFrame, a Dataset, an astropy
         Table or a dict of arrays. Its columns are any of those in
-        `argdask.table_columns.COLUMNS`, and `template_` with the name of a template
-        parameter, as `template_age`, in the unit of the SED grid.
+        `argdask.table_columns.COLUMNS`, those of `components`, and `template_` with the
+        name of a template parameter, as `template_age`, in the unit of the SED grid.
     units
         Units of columns that do not say theirs, as astropy writes them.
         `half_light_radius`, `position_angle` and `stellar_mass` need one, here or in
@@ -53,6 +57,10 @@ def read_table(
     ignore
         Columns to leave out, known or not. Of a pattern with `*` only unknown columns
         are left out, so that `ignore=["*"]` takes what argdask knows.
+    components
+        Names of the components that galaxies can have, of which there are columns such
+        as `disc_sersic_index`, `disc_sed_index`, `disc_light_fraction` and
+        `bulge_to_total`; those of the recipe where a recipe names the table.
 
     Returns
     -------
@@ -78,15 +86,16 @@ def read_table(
     """
     stated = dict(units or {})
     left_out = [ignore] if isinstance(ignore, str) else list(ignore)
-    found = raw_columns(source, functools.partial(_choose, left_out))
-    _check_structure({name: raw.values for name, raw in found.items()}, stated)
+    parts = tuple(components)
+    found = raw_columns(source, functools.partial(_choose, left_out, parts))
+    _check_structure({k: raw.values for k, raw in found.items()}, stated, parts)
     values = {}
     for name in in_order(list(found)):
-        column = column_of(name)
+        column = column_of(name, parts)
         assert column is not None, "unknown columns have been refused"
         # Each is let go as soon as it is converted.
         values[name] = checked(column, found.pop(name), stated.get(name))
-    return UserTable(_checked_together(values))
+    return UserTable(_checked_together(values), parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +108,8 @@ class UserTable:
 
     values: Mapping[str, NDArray[Any]]
     """Columns (row,) that were checked, in canonical order, galaxy_id first."""
+    components: tuple[str, ...] = ()
+    """Names of the components that galaxies can have."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -115,7 +126,8 @@ class UserTable:
 
     def first(self, rows: int) -> UserTable:
         """Return a table of the first rows alone."""
-        return UserTable({name: values[:rows] for name, values in self.values.items()})
+        first = {name: values[:rows] for name, values in self.values.items()}
+        return replace(self, values=first)
 
     @functools.cached_property
     def _sorted(self) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
@@ -248,7 +260,8 @@ class UserTable:
             wrong = (values < low - 1e-9) | (values > high + 1e-9)
             refuse_rows(name, wrong, values, expected, cure)
         chosen = choose_templates(self.values, seds)
-        return UserTable({name: chosen[name] for name in in_order(list(chosen))})
+        ordered = {name: chosen[name] for name in in_order(list(chosen))}
+        return replace(self, values=ordered)
 
     def to_dataset(self) -> xr.Dataset:
         """Return the table as a Dataset that any store can hold.
@@ -256,16 +269,22 @@ class UserTable:
         Returns
         -------
         Dataset
-            A variable (galaxy,) for each column, with its unit.
+            A variable (galaxy,) for each column, with its unit; the components of
+            columns that are of one stand in the attribute `components`.
         """
-        data = {}
+        data, components = {}, set()
         for name, values in self.values.items():
-            known = COLUMNS.get(name)
-            label = _NAMES.get(name, name)
-            long_name = VARIABLES[name].long_name if name in VARIABLES else label
-            attrs = {"long_name": long_name, "units": known.units if known else "1"}
+            column = column_of(name, self.components)
+            assert column is not None, "unknown columns have been refused"
+            known = VARIABLES.get(column.meaning)
+            long_name = known.long_name if known else _NAMES.get(name, name)
+            if column.component:
+                long_name = f"{column.component}: {long_name}"
+                components.add(column.component)
+            attrs = {"long_name": long_name, "units": column.units}
             data[name] = ("galaxy", values, attrs)
-        return xr.Dataset(data)
+        told = {"components": " ".join(sorted(components))} if components else {}
+        return xr.Dataset(data, attrs=told)
 
     @classmethod
     def from_dataset(cls, dataset: xr.Dataset) -> UserTable:
@@ -286,29 +305,35 @@ class UserTable:
         InputError
             It is no such Dataset.
         """
-        return read_table(dataset)
+        components = str(dataset.attrs.get("components", "")).split()
+        return read_table(dataset, components=components)
 
 
-def _choose(left_out: list[str], names: list[str]) -> list[str]:
+def _choose(
+    left_out: list[str], components: tuple[str, ...], names: list[str]
+) -> list[str]:
     """Return the columns that are wanted, and refuse unknown ones."""
     chosen = []
     for name in names:
-        known = column_of(name) is not None
+        known = column_of(name, components) is not None
         if name in left_out or (
             not known and any(fnmatch.fnmatchcase(name, one) for one in left_out)
         ):
             continue
         if not known:
-            cure = f"nearest: {nearest(name, COLUMNS)}; or ignore=['{name}']"
+            near = nearest(name, columns_of(components))
+            cure = f"nearest: {near}; or ignore=['{name}']"
             raise InputError("catalogue", name, "a column that is known", cure)
         chosen.append(name)
     return chosen
 
 
-def _check_structure(values: dict[str, NDArray[Any]], stated: dict[str, str]) -> None:
+def _check_structure(
+    values: dict[str, NDArray[Any]], stated: dict[str, str], components: tuple[str, ...]
+) -> None:
     """See that there are columns of one length, and those whose units are stated."""
     if not values:
-        cure = f"the columns are {', '.join(COLUMNS)}"
+        cure = f"the columns are {', '.join(columns_of(components))}"
         raise InputError("catalogue", "no column", "at least one column", cure)
     for name in stated:
         if name not in values:

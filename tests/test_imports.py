@@ -24,6 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("recipe", "recipe_schema", "recipe_sections", "recipe_tables"),
+        *("recipe_profiles", "brightness", "components", "component_tables"),
         *("seds", "sed_building", "sed_choices", "sed_files", "sed_inspection"),
         *("sed_labels", "sed_sources", "smpy_grids", "cosmologies"),
         *("filter_curves", "spectra", "text_columns"),
@@ -53,7 +54,10 @@ HOMES: dict[str, set[str]] = {
     "rich": {"cli"},
     "torch": {"loaders"},
     "dask_jobqueue": {"clusters"},
-    "pydantic": {"choices", "sampling", "recipe", "recipe_sections", "sed_choices"},
+    "pydantic": {
+        *("choices", "sampling", "recipe", "recipe_sections", "recipe_profiles"),
+        "sed_choices",
+    },
     "yaml": {"choices", "recipe"},
     "numba": {"caching"},
     "dask": {name for floor in FLOORS[BUILDER:] for name in floor},

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from argdask.schema import IMAGE_DIMS, IMAGES, VARIABLES, validate
+from argdask.schema import (
+    COMPONENT,
+    IMAGE_DIMS,
+    IMAGES,
+    VARIABLES,
+    described,
+    flat_name,
+    validate,
+)
+
+WHOLE = [
+    name
+    for name, variable in VARIABLES.items()
+    if COMPONENT not in variable.dims and name != "bulge_to_total"
+]
 
 
-def small_pairs() -> xr.Dataset:
+def small_pairs(names: Iterable[str] = VARIABLES) -> xr.Dataset:
     """A dataset that is just as it should be."""
-    sizes = {"galaxy": 2, "y": 3, "x": 4, "filter": 5}
+    sizes = {"galaxy": 2, "y": 3, "x": 4, "filter": 5, COMPONENT: 6}
     variables = {
         name: xr.Variable(
             variable.dims,
             np.ones([sizes[dim] for dim in variable.dims], dtype=variable.dtype),
             variable.attrs,
         )
-        for name, variable in VARIABLES.items()
+        for name, variable in described(names).items()
     }
     data = {name: variables.pop(name) for name in IMAGES}
     return xr.Dataset(data, variables)
@@ -28,6 +42,39 @@ def small_pairs() -> xr.Dataset:
 
 def test_a_right_dataset_has_no_differences():
     assert validate(small_pairs(), VARIABLES) == []
+    assert validate(small_pairs(WHOLE), WHOLE) == []
+
+
+def test_profiles_have_components_where_galaxies_do():
+    one, several = described(WHOLE), described(VARIABLES)
+    assert one == {name: VARIABLES[name] for name in WHOLE}
+    assert list(several) == list(VARIABLES)
+    told = [name for name in WHOLE if one[name].dims != several[name].dims]
+    assert told == [name for name, variable in one.items() if variable.of_component]
+    assert {"brightness", "half_light_radius", "asymmetry_angle"} < set(told)
+    for name in told:
+        assert several[name].dims == ("galaxy", COMPONENT)
+    # A dataset of one kind is wrong as one of the other.
+    problem = "axis_ratio has dimensions ('galaxy',), not ('galaxy', 'component')"
+    assert problem in validate(small_pairs(WHOLE), VARIABLES)
+    problem = "axis_ratio has dimensions ('galaxy', 'component'), not ('galaxy',)"
+    assert problem in validate(small_pairs(), WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("component", "name", "flat"),
+    [
+        ("disc", "sersic_index", "disc_sersic_index"),
+        ("disc", "component_sed_index", "disc_sed_index"),
+        ("disc", "sed_index", "disc_sed_index"),
+        ("disc", "component_flux_in", "disc_flux_in"),
+        ("disc", "light_fraction", "disc_light_fraction"),
+        ("bulge", "light_fraction", "bulge_to_total"),
+        ("bulge", "axis_ratio", "bulge_axis_ratio"),
+    ],
+)
+def test_a_component_comes_first_in_names_of_columns(component, name, flat):
+    assert flat_name(component, name) == flat
 
 
 def test_nothing_is_computed_to_compare():
@@ -57,7 +104,7 @@ def change(name: str, **keys: object) -> Callable[[xr.Dataset], xr.Dataset]:
         (lambda pairs: pairs.drop_vars("z_in"), "z_in is missing"),
         (lambda pairs: pairs.drop_vars("target"), "target is missing"),
         (
-            lambda pairs: pairs.transpose("galaxy", "x", "y", "filter"),
+            lambda pairs: pairs.transpose("galaxy", "x", "y", "filter", ...),
             "input has dimensions ('galaxy', 'x', 'y', 'filter'), "
             "not ('galaxy', 'y', 'x', 'filter')",
         ),
@@ -110,7 +157,7 @@ def test_every_variable_says_what_it_is(name):
     assert variable.name == name
     assert variable.attrs["units"]
     assert len(variable.attrs["long_name"].splitlines()) == 1
-    assert set(variable.dims) <= set(IMAGE_DIMS)
+    assert set(variable.dims) <= {*IMAGE_DIMS, COMPONENT}
     # What stands where nothing was written is no value that a galaxy can have.
     fill = np.dtype(variable.dtype).type(variable.fill_value)
     assert np.isnan(fill) or fill < 0
