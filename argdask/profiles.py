@@ -282,4 +282,4 @@ def brightest_sum(
     return brightest
 
 
-PROFILES: dict[str, Callable[..., Stamps]] = {"sersic": sersic}
+PROFILES: dict[str, Callable[..., Stamps]] = {"sersic": sersic, "components": sersic}

@@ -12,7 +12,7 @@ from argdask.catalogue import Catalogue, Columns
 from argdask.errors import InputError
 from argdask.recipe import Recipe, Scale
 
-__all__ = ["brightest_pixels", "render_stamps", "resolve_scale"]
+__all__ = ["brightest_pixels", "per_brightest", "render_stamps", "resolve_scale"]
 
 # Galaxies whose columns are held at once while the brightest pixel is sought.
 _BATCH = 16384
@@ -21,21 +21,22 @@ _BATCH = 16384
 def render_stamps(
     recipe: Recipe, columns: Columns, out: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
-    """Render the light of each galaxy, which adds up to one over the plane.
+    """Render the light of each galaxy or component; it adds up to one over the plane.
 
     Parameters
     ----------
     recipe
         The choices.
     columns
-        The catalogue's columns (galaxy,).
+        The catalogue's columns (galaxy,) or (galaxy, component).
     out
-        Memory for the result (galaxy, y, x); new if left out.
+        Memory for the result; new if left out.
 
     Returns
     -------
     ndarray
-        Fraction of the light in each pixel (galaxy, y, x).
+        Fraction of the light in each pixel (galaxy, y, x), or of each component's
+        (galaxy, component, y, x).
     """
     render = profiles.PROFILES[recipe.profile.name]
     stamps: NDArray[np.float32] = render(
@@ -45,21 +46,26 @@ def render_stamps(
 
 
 def brightest_pixels(recipe: Recipe, columns: Columns) -> NDArray[np.float64]:
-    """Return the brightest pixel of each stamp without rendering the stamps.
+    """Return the brightest pixel of each galaxy's light without rendering it.
 
     Parameters
     ----------
     recipe
         The choices.
     columns
-        The catalogue's columns (galaxy,).
+        The catalogue's columns (galaxy,) or (galaxy, component).
 
     Returns
     -------
     ndarray
-        Fraction of the light in the brightest pixel (galaxy,).
+        Fraction of the light in the brightest pixel (galaxy,); where there are
+        components, of their sum in the brightness filter at the brightness redshift.
     """
-    return profiles.brightest_pixel(**_arguments(recipe, columns))
+    arguments = _arguments(recipe, columns)
+    if "light_fraction" not in columns:
+        return profiles.brightest_pixel(**arguments)
+    fraction = columns["light_fraction"][:, :, None]
+    return profiles.brightest_sum(**arguments, fluxes=fraction)
 
 
 def resolve_scale(catalogue: Catalogue) -> float:
@@ -88,13 +94,7 @@ def resolve_scale(catalogue: Catalogue) -> float:
     brightest = 0.0
     for start in range(0, last, _BATCH):
         columns = catalogue.columns(catalogue.ids(start, min(start + _BATCH, last)))
-        light = columns["flux_in"].max(axis=1)
-        if catalogue.images is None:
-            pixels = brightest_pixels(recipe, columns)
-        else:
-            pixels = catalogue.images.brightest_pixels(columns["image"])
-        light = light * (pixels if recipe.normalise == "flux" else pixels > 0)
-        brightest = max(brightest, float(light.max()))
+        brightest = max(brightest, float(_brightest_inputs(catalogue, columns).max()))
     if not 0 < brightest < np.inf:
         raise InputError(
             "scale",
@@ -105,11 +105,48 @@ def resolve_scale(catalogue: Catalogue) -> float:
     return rule.max / brightest
 
 
+def _brightest_inputs(catalogue: Catalogue, columns: Columns) -> NDArray[np.float64]:
+    """Return the brightest pixel of each galaxy's input [uJy] (galaxy,)."""
+    recipe = catalogue.recipe
+    light: NDArray[np.float64] = columns["flux_in"].max(axis=1)
+    if catalogue.images is not None:
+        pixels = catalogue.images.brightest_pixels(columns["image"])
+    elif catalogue.components:
+        fluxes = columns["component_flux_in"]
+        light = profiles.brightest_sum(**_arguments(recipe, columns), fluxes=fluxes)
+        if recipe.normalise == "flux":
+            return light
+        return per_brightest(light, brightest_pixels(recipe, columns))
+    else:
+        pixels = brightest_pixels(recipe, columns)
+    return light * (pixels if recipe.normalise == "flux" else pixels > 0)
+
+
+def per_brightest(
+    light: NDArray[np.float64], brightest: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Divide light of galaxies by their brightest pixels.
+
+    Parameters
+    ----------
+    light
+        Anything of each galaxy (galaxy, ...).
+    brightest
+        Brightest pixels of their light (galaxy,).
+
+    Returns
+    -------
+    ndarray
+        The quotients; 0 for a galaxy outside of its frame, which has no brightest pixel
+        and no light in any.
+    """
+    divisor = brightest.reshape(-1, *[1] * (light.ndim - 1))
+    return np.divide(light, divisor, where=divisor > 0, out=0.0 * light)
+
+
 def _arguments(recipe: Recipe, columns: Columns) -> dict[str, Any]:
     """Return what a profile is called with: columns by name, lengths in pixels."""
-    arguments: dict[str, Any] = {
-        name: columns[name] for name in recipe.profile.parameters
-    }
+    arguments: dict[str, Any] = {name: columns[name] for name in recipe.profile.columns}
     radius = arguments["half_light_radius"]
     arguments["half_light_radius"] = radius / recipe.pixel_scale
     return {**arguments, "shape": recipe.image_shape, "sampling": recipe.sampling}

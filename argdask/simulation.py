@@ -16,8 +16,13 @@ from argdask.catalogue import Catalogue, Columns
 from argdask.image_light import light_of
 from argdask.recipe import Recipe
 from argdask.recipe_tables import completed
-from argdask.rendering import brightest_pixels, render_stamps, resolve_scale
-from argdask.schema import IMAGE_DIMS, VARIABLES
+from argdask.rendering import (
+    brightest_pixels,
+    per_brightest,
+    render_stamps,
+    resolve_scale,
+)
+from argdask.schema import COMPONENT, IMAGE_DIMS, VARIABLES, described
 from argdask.tables import UserTable
 
 __all__ = [
@@ -88,7 +93,10 @@ class Simulation:
     def render(
         self, columns: Columns, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """Return the stamps (galaxy, y, x) of rows of the catalogue."""
+        """Return the stamps (galaxy, y, x) of rows of the catalogue.
+
+        Those of components are (galaxy, component, y, x).
+        """
         if self.catalogue.images is not None:
             return self.catalogue.images.stamps(columns["image"], out)
         return render_stamps(self.recipe, columns, out)
@@ -109,7 +117,7 @@ class Simulation:
         columns
             The catalogue's columns (galaxy,).
         stamps
-            The stamps of the same rows (galaxy, y, x).
+            The stamps of the same rows, as `render` returns them.
         out
             Memory for the result; new if left out.
 
@@ -118,13 +126,13 @@ class Simulation:
         ndarray
             The cubes.
         """
-        flux = columns["flux_in" if name == "input" else "flux_out"]
-        rows = self.scale * flux
+        flux = "flux_in" if name == "input" else "flux_out"
+        if self.catalogue.components:
+            flux = f"{COMPONENT}_{flux}"
+        rows = self.scale * columns[flux]
         if self.recipe.normalise == "peak" and self.catalogue.images is None:
-            # Into the row, not the stamp: one rounding less. A galaxy outside its frame
-            # has no brightest pixel, and no light in any.
-            brightest = brightest_pixels(self.recipe, columns)[:, None]
-            rows = np.divide(rows, brightest, where=brightest > 0, out=0.0 * rows)
+            # Into the row, not the stamp: one rounding less.
+            rows = per_brightest(rows, brightest_pixels(self.recipe, columns))
         return cubes.multiply(stamps, rows, out)
 
     def make(self, ids: ArrayLike, names: Iterable[str]) -> tuple[Columns, Columns]:
@@ -164,10 +172,12 @@ def dataset_of(
     # Strings of any length are what a store has; those of numpy have no Zarr 3 type.
     names = seds["filter"].values.astype(np.dtypes.StringDType())
     coordinates: dict[str, Any] = {"filter": ("filter", names)}
+    if simulation.catalogue.components:
+        parts = np.array(simulation.catalogue.components, np.dtypes.StringDType())
+        coordinates[COMPONENT] = (COMPONENT, parts)
     every = {**columns, "wavelength": seds["wavelength"].values}
-    for name, values in every.items():
-        variable = VARIABLES[name]
-        coordinates[name] = (variable.dims, values, variable.attrs)
+    for name, variable in described(every).items():
+        coordinates[name] = (variable.dims, every[name], variable.attrs)
     for name, (values, attrs) in template_parameters(seds).items():
         coordinates[name] = ("galaxy", values[columns["sed_index"]], attrs)
     data = {
@@ -194,7 +204,7 @@ def template_parameters(
         something else are left out.
     """
     found = {}
-    taken = {*VARIABLES, *IMAGE_DIMS}
+    taken = {*VARIABLES, *IMAGE_DIMS, COMPONENT}
     # In one order, whatever order a folder is listed in.
     for name, coordinate in sorted(seds.coords.items(), key=lambda item: str(item[0])):
         if coordinate.dims == ("template",) and str(name) not in taken:
