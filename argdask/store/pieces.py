@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from argdask.catalogue import Columns
-from argdask.schema import VARIABLES, Variable
+from argdask.schema import Variable, described
 from argdask.simulation import Simulation
 
 __all__ = ["chunks_of_images", "columns_of_rows", "variables_of"]
@@ -29,7 +29,7 @@ def variables_of(simulation: Simulation) -> list[Variable]:
     """
     # The columns of no galaxy have the names of all.
     names = (*simulation.images, *simulation.catalogue.columns([]))
-    return [VARIABLES[name] for name in names]
+    return list(described(names).values())
 
 
 def columns_of_rows(simulation: Simulation, start: int, stop: int) -> Columns:
@@ -78,11 +78,11 @@ def chunks_of_images(
     ndarray
         Images (galaxy, y, x, filter); the next one lies in the same memory.
     """
-    galaxies, height, width = stamps.shape
+    height, width = stamps.shape[-2:]
     filters = simulation.catalogue.seds.sizes["filter"]
     memory = np.empty((size, height, width, filters), np.float32)
-    for start in range(0, galaxies, size):
-        rows = slice(start, min(start + size, galaxies))
+    for start in range(0, len(stamps), size):
+        rows = slice(start, min(start + size, len(stamps)))
         some = {key: values[rows] for key, values in columns.items()}
         count = rows.stop - start
         simulation.image(name, some, stamps[rows], out=memory[:count])

@@ -13,7 +13,7 @@ from astropy import units
 from astropy.table import Column, Table
 from numpy.typing import NDArray
 
-from argdask.schema import VARIABLES
+from argdask.schema import COMPONENT, VARIABLES, flat_name
 from argdask.store.files import WholeFile
 
 __all__ = ["longest_size", "write_truth"]
@@ -32,11 +32,11 @@ class _TruthColumn:
     """One column of the table."""
 
     name: str
-    """Its name; that of the filter follows where there is one for each filter."""
+    """Its name, after that of the component and before that of the filter, if any."""
     variable: str
     """The coordinate that it comes from."""
-    index: int | None
-    """Number of the filter, or none."""
+    index: tuple[int, ...] = ()
+    """Number of the component and of the filter, where there are any."""
 
 
 def write_truth(file: WholeFile, pairs: xr.Dataset) -> None:
@@ -78,15 +78,26 @@ def _columns(pairs: xr.Dataset) -> list[_TruthColumn]:
     ordered = [name for name in VARIABLES if name in truth]
     # A grid that was read from a store has its parameters in any order.
     ordered += sorted(name for name in truth if name not in VARIABLES)
-    columns = []
-    for name in ordered:
-        if pairs[name].dims == ("galaxy", "filter"):
-            columns += [
-                _TruthColumn(f"{name}_{filter_name}", name, index)
-                for index, filter_name in enumerate(pairs["filter"].values)
-            ]
-        else:
-            columns.append(_TruthColumn(name, name, None))
+    columns = [one for name in ordered for one in _flattened(pairs, name)]
+    # The bulge's light fraction has a column of its own already.
+    return list({column.name: column for column in columns}.values())
+
+
+def _flattened(pairs: xr.Dataset, name: str) -> list[_TruthColumn]:
+    """List the columns of one variable, for each component and filter it has."""
+    columns = [_TruthColumn(name, name)]
+    dims = pairs[name].dims
+    if COMPONENT in dims:
+        columns = [
+            _TruthColumn(flat_name(str(component), name), name, (index,))
+            for index, component in enumerate(pairs[COMPONENT].values)
+        ]
+    if "filter" in dims:
+        columns = [
+            _TruthColumn(f"{one.name}_{filter_name}", name, (*one.index, index))
+            for one in columns
+            for index, filter_name in enumerate(pairs["filter"].values)
+        ]
     return columns
 
 
@@ -116,10 +127,8 @@ def _plain_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def _lines(columns: list[_TruthColumn], values: dict[str, NDArray[Any]]) -> bytes:
     text = io.StringIO()
-    lists = [
-        (values[c.variable] if c.index is None else values[c.variable][:, c.index])
-        for c in columns
-    ]
+    places: list[Any] = [(slice(None), *column.index) for column in columns]
+    lists = [values[c.variable][at] for c, at in zip(columns, places, strict=True)]
     # Python writes the shortest digits that give the same number back.
     rows = zip(*(column.tolist() for column in lists), strict=True)
     csv.writer(text, lineterminator="\n").writerows(rows)

@@ -12,7 +12,7 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from argdask import seds as grids
-from argdask.schema import IMAGES, VARIABLES, Variable
+from argdask.schema import COMPONENT, IMAGES, VARIABLES, Variable
 from argdask.simulation import Simulation
 from argdask.store import files
 from argdask.store.attributes import root_attributes
@@ -62,8 +62,10 @@ def write_skeleton(folder: Path, simulation: Simulation, plan: Plan) -> None:
         "coordinates": " ".join([*columns, "wavelength"]),
     }
     group = zarr.create_group(folder, zarr_format=3, attributes=attributes)
+    parts = np.array(simulation.catalogue.components, _STRINGS)
     sizes = {
         "galaxy": plan.galaxies,
+        COMPONENT: parts.size,
         "y": simulation.recipe.image_shape[0],
         "x": simulation.recipe.image_shape[1],
         "filter": seds.sizes["filter"],
@@ -80,6 +82,8 @@ def write_skeleton(folder: Path, simulation: Simulation, plan: Plan) -> None:
             dimension_names=["filter"],
             attributes=dict(found.attrs) if found else {},
         )
+    if parts.size:
+        group.create_array(COMPONENT, data=parts, dimension_names=[COMPONENT])
     grid = seds.to_dataset(name="flux").reset_coords("valid")
     texts = [name for name, v in grid.variables.items() if v.dtype.kind in "OUT"]
     grid = grid.assign({name: grid[name].astype(_STRINGS) for name in texts})
