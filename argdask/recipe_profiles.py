@@ -176,7 +176,8 @@ class ComponentsProfile(Choices):
     bulge_to_total: Distribution | None = None
     """Fraction of the light that is in the component called bulge, 0 to 1, in
     brightness.brightness_filter at brightness.brightness_redshift; left out: beta
-    distribution, alpha 1, beta 2, or what the others leave where each has its own."""
+    distribution, alpha 1, beta 2, up to what the others leave, or all of that where
+    each of them has its own."""
     position_angle: Distribution = Uniform(minimum=0.0, maximum=180.0)
     """Angle of the major axis of all components that have none of their own, from +y
     towards -x, 0 to 180 [deg]."""
@@ -187,7 +188,8 @@ class ComponentsProfile(Choices):
     """Centre of all components that have none of their own, minus (N - 1) / 2 along x
     [pixel]."""
     components: dict[str, Component] = Field(
-        default_factory=dict, json_schema_extra={"default": _BULGE_AND_DISC}
+        default_factory=dict,
+        json_schema_extra={"default": _BULGE_AND_DISC, "minProperties": 2},
     )
     """The components by their names, two or more; what is left out of one called bulge
     or disc is as bulges and discs are."""
@@ -281,9 +283,11 @@ class ComponentsProfile(Choices):
 
     def _fill_bulge_to_total(self) -> None:
         open_ones = self.components.keys() - self.fractions.keys()
-        if "bulge" in open_ones and len(open_ones) > 1:
+        left = 1.0 - sum(law.support()[1] for law in self.fractions.values())
+        if "bulge" in open_ones and len(open_ones) > 1 and left > 0:
             # The object is not shared yet: this is the last step of making it.
-            self.__dict__["bulge_to_total"] = Beta(alpha=1.0, beta=2.0)
+            law = Beta(alpha=1.0, beta=2.0, maximum=left)
+            self.__dict__["bulge_to_total"] = law
 
     def _check_fractions(self) -> None:
         _check_support("bulge_to_total", self.bulge_to_total, (0.0, 1.0))

@@ -18,6 +18,24 @@ from argdask.errors import InputError
 jsonschema = pytest.importorskip("jsonschema")
 
 RIGHT: dict[str, dict[str, Any]] = {
+    "components": {"profile": {"name": "components"}},
+    "a bulge and a disc": {
+        "profile": {
+            "name": "components",
+            "bulge_to_total": 0.3,
+            "components": {
+                "bulge": {"sersic_index": 4, "minimum_age": 2e9},
+                "disc": {"offset_x": None},
+            },
+        }
+    },
+    "three components": {
+        "profile": {
+            "name": "components",
+            "offset_y": {"distribution": "uniform", "minimum": -2, "maximum": 2},
+            "components": {"bar": {"light_fraction": 0.2}, "disc": {}, "bulge": {}},
+        }
+    },
     "images": {"profile": {"name": "images", "source": "a.npy", "draw": "random"}},
     "catalogue": {
         "catalogue": {"path": "t.csv", "units": {"half_light_radius": "mas"}}
@@ -74,6 +92,25 @@ RIGHT: dict[str, dict[str, Any]] = {
 }
 
 WRONG: dict[str, dict[str, Any]] = {
+    "one component": {"profile": {"name": "components", "components": {"a": {}}}},
+    "unknown key of a component": {
+        "profile": {"name": "components", "components": {"a": {"n": 1}, "b": {}}}
+    },
+    "a profile of its own for components": {
+        "profile": {"name": "components", "sersic_index": 1}
+    },
+    "an age below 0": {
+        "profile": {
+            "name": "components",
+            "components": {"a": {"minimum_age": -1}, "b": {}},
+        }
+    },
+    "a component of text": {
+        "profile": {"name": "components", "components": {"a": "disc", "b": {}}}
+    },
+    "components without the name": {
+        "profile": {"components": {"bulge": {}, "disc": {}}}
+    },
     "unknown key": {"galaxy": 10},
     "unknown key below": {"profile": {"ellipticity": 0.2}},
     "unknown key of a distribution": {

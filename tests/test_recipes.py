@@ -15,8 +15,16 @@ from argdask.recipe import Recipe, assemble, read_yaml
 RECIPES = sorted((Path(__file__).parents[1] / "deploy" / "recipes").glob("*.yaml"))
 
 
+BY_NAME = {path.stem: path for path in RECIPES}
+
+
 def test_there_are_recipes() -> None:
-    assert [path.stem for path in RECIPES] == ["arg", "continuous", "lopsided"]
+    assert [path.stem for path in RECIPES] == [
+        "arg",
+        "bulge-and-disc",
+        "continuous",
+        "lopsided",
+    ]
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -24,6 +32,23 @@ def test_a_recipe_makes_a_store_that_verifies(path: Path, seds: xr.DataArray) ->
     recipe = assemble(read_yaml(path), ["galaxies=20", "image_shape=16"])
     ad.write(recipe, "pairs.zarr", seds=seds)
     assert ad.verify("pairs.zarr").passed
+
+
+def test_the_recipe_of_bulges_and_discs_holds_its_fractions(seds: xr.DataArray) -> None:
+    recipe = assemble(
+        read_yaml(BY_NAME["bulge-and-disc"]),
+        ["galaxies=200", "profile.components.disc.sersic_index=0.8"],
+    )
+    pairs = ad.simulate(recipe, seds, variables=[])
+    assert pairs["component"].values.tolist() == ["bulge", "disc"]
+    assert (pairs["sersic_index"].sel(component="disc") == 0.8).all()
+    bulges = pairs.sel(component="bulge")
+    flux = pairs["component_flux_in"].sel(filter="acs_wfc_f814w")
+    fraction = flux.sel(component="bulge") / flux.sum("component")
+    # A few roundings of float64.
+    np.testing.assert_allclose(fraction, pairs["bulge_to_total"], rtol=1e-14)
+    assert 3 < float(bulges["sersic_index"].median()) < 5
+    assert bulges["half_light_radius"].mean() < pairs["half_light_radius"].mean()
 
 
 def astropy_stamp(pairs: xr.Dataset, row: int, recipe: Recipe) -> np.ndarray:
@@ -44,7 +69,7 @@ def astropy_stamp(pairs: xr.Dataset, row: int, recipe: Recipe) -> np.ndarray:
 
 
 def test_the_recipe_of_arg_is_the_arithmetic_of_the_idea(smpy_file: Path) -> None:
-    recipe = assemble(read_yaml(RECIPES[0]), ["galaxies=40"])
+    recipe = assemble(read_yaml(BY_NAME["arg"]), ["galaxies=40"])
     seds = ad.read_seds(smpy_file)
     pairs = ad.simulate(recipe, seds)
     stamps = np.stack([astropy_stamp(pairs, row, recipe) for row in range(40)])
@@ -66,7 +91,7 @@ def test_a_lopsided_recipe_is_the_symmetric_one_times_its_factor(
     seds: xr.DataArray,
 ) -> None:
     changes = ["galaxies=12", "sampling=centre", "scale=1.0"]
-    recipe = assemble(read_yaml(RECIPES[2]), changes)
+    recipe = assemble(read_yaml(BY_NAME["lopsided"]), changes)
     pairs = ad.simulate(recipe, seds, variables=["input"])
     plain = ad.simulate(assemble({}, changes), seds, variables=["input"])
     height, width = recipe.image_shape
