@@ -78,7 +78,7 @@ def _check_fractions(table: UserTable, profile: ComponentsProfile) -> None:
         raise InputError(f"catalogue.{wrong}", "a column", expected, cure)
     drawn = [law for one, law in laws.items() if columns[one] not in told]
     most = sum(law.support()[1] for law in drawn)
-    total = np.full(len(table), most)
+    total = np.full(len(table), float(most))
     for name in told:
         total += table.values[name]
     refuse_rows(
