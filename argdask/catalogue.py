@@ -150,14 +150,11 @@ class Catalogue:
         columns[f"{COMPONENT}_sed_index"] = template.astype(np.int32)
         drawn = self._brightness.divide(rows, fraction, flux["flux_in"], template)
         columns |= drawn | draw_profiles(profile, rows)
-        parts = {
-            end: columns["brightness"][:, :, None] * values
-            for end, values in flux.items()
-        }
-        for end, values in parts.items():
+        for end, values in flux.items():
+            values *= columns["brightness"][:, :, None]
             # One component after the other: no row depends on the others.
             columns[end] = sum(values.swapaxes(0, 1)[1:], start=values[:, 0])
-        columns |= {f"{COMPONENT}_{end}": values for end, values in parts.items()}
+        columns |= {f"{COMPONENT}_{end}": values for end, values in flux.items()}
         return columns
 
     def ids(self, start: int, stop: int) -> NDArray[np.int64]:

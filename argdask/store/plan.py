@@ -13,7 +13,6 @@ from argdask import seds as grids
 from argdask.errors import InputError
 from argdask.image_light import light_of
 from argdask.recipe import Recipe
-from argdask.schema import VARIABLES
 from argdask.simulation import PIXELS_VERSION, Simulation
 
 __all__ = ["Plan", "check_images", "plan_of"]
@@ -198,11 +197,14 @@ def plan_of(simulation: Simulation, name: str = "zarr") -> Plan:
     """
     recipe = simulation.recipe
     filters = simulation.catalogue.seds.sizes["filter"]
-    one_image = int(np.prod(recipe.image_shape)) * filters
-    one_image *= np.dtype(VARIABLES["input"].dtype).itemsize
+    stamp = int(np.prod(recipe.image_shape)) * np.dtype(np.float32).itemsize
+    one_image = stamp * filters
+    components = len(simulation.catalogue.components)
     part = recipe.layout.part
     if part is None:
-        fits = _PART_BYTES // (one_image * len(simulation.images))
+        # Many components in one filter hold more than their images do.
+        held = max(one_image * len(simulation.images), stamp * components)
+        fits = _PART_BYTES // held
         enough = -(-recipe.galaxies // _LEAST_PARTS)
         # A part of sixteen galaxies that would not fit in memory is made smaller.
         low, high = _PART_RANGE
@@ -217,6 +219,8 @@ def plan_of(simulation: Simulation, name: str = "zarr") -> Plan:
             "layout.chunk", chunk, f"a divisor of part, {part}", "choose powers of two"
         )
     low, high = _BLOCK_RANGE
+    # Each component has fluxes of its own.
+    high = max(_power_below(high // (1 + components)), low)
     block = min(max(2 ** (recipe.galaxies - 1).bit_length(), low), high)
     hashed = grids.content_hash(simulation.catalogue.seds)
     table = simulation.catalogue.table

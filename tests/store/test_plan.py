@@ -102,6 +102,21 @@ def test_parts_and_blocks_cover_every_row_once(
             assert rows_of(count - 2)[1] == rows_of(count - 1)[0]
 
 
+def test_parts_and_blocks_are_smaller_where_there_are_components() -> None:
+    names = [f"component_{number}" for number in range(40)]
+    several = {"name": "components", "components": {name: {} for name in names}}
+    size: dict[str, Any] = {"galaxies": 10**7, "image_shape": (128, 128)}
+    plan = plan_for(1, **size, profile=several)
+    stamps = 40 * 128 * 128 * 4 * plan.part
+    assert stamps <= 256 * MEGABYTE < 2 * stamps
+    assert plan.block == 2**16
+    two = {"name": "components"}
+    assert plan_for(1, **size, profile=two).part == plan_for(1, **size).part
+    assert plan_for(**size, profile=two).part == plan_for(**size).part
+    blocks = [plan_for(**size, **of).block for of in ({}, {"profile": two})]
+    assert blocks == [2**20, 2**18]
+
+
 @given(part=st.integers(1, 5000))
 def test_any_part_gets_a_chunk_that_divides_it(part: int) -> None:
     plan = plan_for(layout={"part": part})
