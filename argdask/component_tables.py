@@ -93,16 +93,19 @@ def _check_fractions(table: UserTable, profile: ComponentsProfile) -> None:
 def _check_templates(
     table: UserTable, recipe: Recipe, profile: ComponentsProfile
 ) -> None:
-    columns = [flat_name(one, "sed_index") for one in profile.components]
-    told = [name for name in columns if name in table.names]
+    columns = {one: flat_name(one, "sed_index") for one in profile.components}
+    told = {
+        one: [n for n in table.names if n == own or n.startswith(f"{one}_template_")]
+        for one, own in columns.items()
+    }
+    given = [name for names in told.values() for name in names]
+    missing = [columns[one] for one, names in told.items() if not names]
     fixed = {"z_in": recipe.redshifts.z_in, "z_out": recipe.redshifts.z_out}
     known = all(name in table.names or one is not None for name, one in fixed.items())
-    if not told or len(told) == len(columns) or known:
-        return
-    missing = next(name for name in columns if name not in told)
-    raise InputError(
-        f"catalogue.{told[0]}",
-        f"a column, and none of {missing}",
-        "the template of every component, or z_in and z_out",
-        f"add the column {missing}, or both redshifts",
-    )
+    if given and missing and not known:
+        raise InputError(
+            f"catalogue.{given[0]}",
+            f"a column, and none of {missing[0]}",
+            "the template of every component, or z_in and z_out",
+            f"add the column {missing[0]}, or both redshifts",
+        )

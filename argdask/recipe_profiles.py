@@ -379,11 +379,11 @@ def _check_support(
 
 def _check_component_name(name: Any) -> None:
     told = isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)
-    # Columns of a table that begin so are parameters of templates.
-    if not told or name == "template" or name.startswith("template_"):
+    # Columns of a table with this word are parameters of templates.
+    if not told or "template" in name.split("_"):
         raise wrong_choice(
             "components",
             name,
-            "names of letters, digits and _, other than template",
+            "names of letters, digits and _, without the word template",
             f"choose another, as {nearest(str(name), _USUAL)}",
         )

@@ -112,10 +112,11 @@ def columns_of(components: tuple[str, ...]) -> dict[str, Column]:
         its template, as `disc_sersic_index`, `bulge_to_total` and `disc_sed_index`.
     """
     fraction = Column("light_fraction", "real", low=0.0, high=1.0)
-    kinds = [COLUMNS["sed_index"], *(COLUMNS[k] for k in SersicProfile().columns)]
+    names = ("sed_index", "template_name", *SersicProfile().columns)
+    kinds = [fraction, *(COLUMNS[name] for name in names)]
     columns = dict(COLUMNS)
     for component in components:
-        for one in (fraction, *kinds):
+        for one in kinds:
             name = flat_name(component, one.name)
             columns[name] = replace(
                 one, name=name, component=component, variable=one.name
@@ -130,7 +131,8 @@ def column_of(name: str, components: tuple[str, ...] = ()) -> Column | None:
     ----------
     name
         Its name. `template_` and the name of a template parameter of the SED grid, as
-        `template_age`, says which templates are meant.
+        `template_age` or, of a component, `disc_template_age`, says which templates are
+        meant.
     components
         Names of the components that galaxies can have.
 
@@ -142,8 +144,11 @@ def column_of(name: str, components: tuple[str, ...] = ()) -> Column | None:
     known = columns_of(components)
     if name in known:
         return known[name]
-    if name.startswith("template_"):
-        return Column(name, "real or text")
+    for component in ("", *components):
+        parameter = name.removeprefix(f"{component}_") if component else name
+        begins = not component or parameter != name
+        if begins and parameter.startswith("template_"):
+            return Column(name, "real or text", component=component, variable=parameter)
     return None
 
 

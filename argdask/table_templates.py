@@ -18,9 +18,11 @@ Masks = NDArray[np.bool_]
 
 
 def choose_templates(
-    values: Mapping[str, NDArray[Any]], seds: xr.DataArray
+    values: Mapping[str, NDArray[Any]],
+    seds: xr.DataArray,
+    components: tuple[str, ...] = (),
 ) -> dict[str, NDArray[Any]]:
-    """Find the template of each row.
+    """Find the template of each row, and of each component.
 
     Parameters
     ----------
@@ -28,25 +30,38 @@ def choose_templates(
         Columns of a table (row,).
     seds
         The SED grid.
+    components
+        Names of the components that galaxies can have.
 
     Returns
     -------
     dict
-        The columns, with `sed_index` in the place of those that begin with `template_`;
-        those that end with `_sed_index`, of components, are compared with the grid.
+        The columns, with `sed_index` in the place of those that begin with `template_`,
+        and as `disc_sed_index` in that of those that begin with `disc_template_`.
 
     Raises
     ------
     InputError
         A row's template is not in the grid, or could be several.
     """
+    found = dict(values)
+    for prefix in ("", *(f"{component}_" for component in components)):
+        found = _chosen(prefix, found, seds)
+    return found
+
+
+def _chosen(
+    prefix: str, values: dict[str, NDArray[Any]], seds: xr.DataArray
+) -> dict[str, NDArray[Any]]:
+    """Find the template of each row from columns whose names begin with a prefix."""
     count = seds.sizes["template"]
-    kept = {k: v for k, v in values.items() if not k.startswith("template_")}
-    expected = f"0 to {count - 1}, the templates of the SED grid"
-    for name, index in kept.items():
-        if name == "sed_index" or name.endswith("_sed_index"):
-            refuse_rows(name, index >= count, index, expected, "correct it")
-    conditions = [name for name in values if name.startswith("template_")]
+    conditions = [name for name in values if name.startswith(f"{prefix}template_")]
+    kept = {k: v for k, v in values.items() if k not in conditions}
+    chosen = f"{prefix}sed_index"
+    if chosen in kept:
+        index = kept[chosen]
+        expected = f"0 to {count - 1}, the templates of the SED grid"
+        refuse_rows(chosen, index >= count, index, expected, "correct it")
     if not conditions:
         return kept
     # Which combination of names and parameters each row has, and its templates. There
@@ -54,7 +69,7 @@ def choose_templates(
     combination = np.zeros(next(iter(values.values())).size, np.int64)
     masks: Masks = np.ones((1, count), bool)
     for name in conditions:
-        which, fitting = _fitting(name, values[name], seds)
+        which, fitting = _fitting(name, prefix, values[name], seds)
         pairs, combination = np.unique(
             combination * len(fitting) + which, return_inverse=True
         )
@@ -63,22 +78,33 @@ def choose_templates(
         none: Masks = np.logical_not(masks.any(axis=1))
         earlier = ", ".join(conditions[: conditions.index(name)])
         expected = f"a template of the SED grid with this and the row's {earlier}"
-        cure = "look at the grid's template coordinates, or give sed_index"
+        cure = f"look at the grid's template coordinates, or give {chosen}"
         refuse_rows(name, none[combination], values[name], expected, cure)
-    _refuse_several(conditions, combination, masks, values, seds)
-    kept["sed_index"] = masks.argmax(axis=1)[combination]
-    kept["sed_index"].flags.writeable = False
+    telling = _telling(masks, combination, seds)
+    if telling is not None:
+        wrong, expected, names = telling
+        columns = " or ".join(prefix + name for name in names)
+        cure = f"add the column {columns}" if names else f"give {chosen}"
+        refuse_rows(conditions[0], wrong, values[conditions[0]], expected, cure)
+    kept[chosen] = masks.argmax(axis=1)[combination]
+    kept[chosen].flags.writeable = False
     return kept
 
 
 def _fitting(
-    name: str, values: NDArray[Any], seds: xr.DataArray
+    name: str, prefix: str, values: NDArray[Any], seds: xr.DataArray
 ) -> tuple[NDArray[np.int64], Masks]:
     """Return the number of each row's value, and which templates have each value."""
-    parameter = name if name in seds.coords else name.removeprefix("template_")
+    parameter = name.removeprefix(prefix)
+    if parameter not in seds.coords:
+        parameter = parameter.removeprefix("template_")
     known = [str(one) for one in seds.coords if seds[one].dims == ("template",)]
     if parameter not in known:
-        cure = f"nearest: {nearest(parameter, known)}" if known else "give sed_index"
+        cure = (
+            f"nearest: {nearest(parameter, known)}"
+            if known
+            else f"give {prefix}sed_index"
+        )
         expected = "a parameter that the SED grid has"
         raise InputError("catalogue", name, expected, cure)
     found = seds[parameter].values
@@ -111,17 +137,16 @@ def _fitting(
     return places[which], steps[:, None] == found[None, :]
 
 
-def _refuse_several(
-    conditions: list[str],
-    combination: NDArray[np.int64],
-    masks: Masks,
-    values: Mapping[str, NDArray[Any]],
-    seds: xr.DataArray,
-) -> None:
-    """Refuse rows that fit several templates, and say what tells them apart."""
+def _telling(
+    masks: Masks, combination: NDArray[np.int64], seds: xr.DataArray
+) -> tuple[Masks, str, list[str]] | None:
+    """Return which rows fit several templates, what is wrong and what tells them apart.
+
+    None where every row fits one.
+    """
     several = masks.sum(axis=1) > 1
     if not several.any():
-        return
+        return None
     wrong = several[combination]
     templates = np.flatnonzero(masks[combination[np.argmax(wrong)]])
     telling = [
@@ -131,7 +156,4 @@ def _refuse_several(
         and np.unique(seds[one].values[templates]).size > 1
     ]
     shown = ", ".join(map(str, templates[:4].tolist()))
-    expected = f"one template, not {templates.size} ({shown}, ...)"
-    columns = " or ".join(telling)
-    cure = f"add the column {columns}" if telling else "give sed_index"
-    refuse_rows(conditions[0], wrong, values[conditions[0]], expected, cure)
+    return wrong, f"one template, not {templates.size} ({shown}, ...)", telling

@@ -59,8 +59,9 @@ def read_table(
         are left out, so that `ignore=["*"]` takes what argdask knows.
     components
         Names of the components that galaxies can have, of which there are columns such
-        as `disc_sersic_index`, `disc_sed_index`, `disc_light_fraction` and
-        `bulge_to_total`; those of the recipe where a recipe names the table.
+        as `disc_sersic_index`, `disc_sed_index`, `disc_template_name`,
+        `disc_light_fraction` and `bulge_to_total`; those of the recipe where a recipe
+        names the table.
 
     Returns
     -------
@@ -95,7 +96,7 @@ def read_table(
         assert column is not None, "unknown columns have been refused"
         # Each is let go as soon as it is converted.
         values[name] = checked(column, found.pop(name), stated.get(name))
-    return UserTable(_checked_together(values), parts)
+    return UserTable(_checked_together(values, parts), parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,7 +260,7 @@ class UserTable:
             # The grid's own redshifts are rounded to 1e-9.
             wrong = (values < low - 1e-9) | (values > high + 1e-9)
             refuse_rows(name, wrong, values, expected, cure)
-        chosen = choose_templates(self.values, seds)
+        chosen = choose_templates(self.values, seds, self.components)
         ordered = {name: chosen[name] for name in in_order(list(chosen))}
         return replace(self, values=ordered)
 
@@ -350,7 +351,9 @@ def _check_structure(
         raise InputError("catalogue", "no rows", "at least one galaxy", "add some")
 
 
-def _checked_together(values: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def _checked_together(
+    values: dict[str, NDArray[Any]], components: tuple[str, ...]
+) -> dict[str, NDArray[Any]]:
     """Compare columns with each other, and see that there are ids."""
     count = next(iter(values.values())).size
     if "galaxy_id" not in values:
@@ -367,11 +370,12 @@ def _checked_together(values: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]
         below = f"more than z_in, {z_in[wrong][0]:g}" if wrong.any() else ""
         cure = "the output is the higher redshift: exchange them, or drop the row"
         refuse_rows("z_out", wrong, z_out, below, cure)
-    other = [name for name in values if name.startswith("template_")]
-    if "sed_index" in values and other:
-        cure = "leave one of the two out"
-        expected = "either sed_index or what the template is called"
-        raise InputError(f"catalogue.{other[0]}", "both", expected, cure)
+    for prefix in ("", *(f"{component}_" for component in components)):
+        other = [name for name in values if name.startswith(f"{prefix}template_")]
+        if f"{prefix}sed_index" in values and other:
+            cure = "leave one of the two out"
+            expected = f"either {prefix}sed_index or what the template is called"
+            raise InputError(f"catalogue.{other[0]}", "both", expected, cure)
     for one in values.values():
         one.flags.writeable = False
     return values

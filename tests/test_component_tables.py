@@ -107,6 +107,29 @@ def test_order_and_subset_of_rows_change_no_galaxy(seds):
         np.testing.assert_array_equal(values, every[name][[3, 1]])
 
 
+def test_templates_of_components_go_by_names_and_parameters(seds):
+    wanted = np.array([5, 100, 42])
+    table = {
+        "bulge_template_name": seds["template_name"].values[wanted].astype(str),
+        "bulge_template_e_bv": seds["e_bv"].values[wanted],
+        "disc_sed_index": [1, 2, 3],
+    }
+    catalogue = with_table(table, seds)
+    catalogue.check_inputs()
+    columns = catalogue.columns([0, 1, 2])
+    assert columns["component_sed_index"].tolist() == [[5, 1], [100, 2], [42, 3]]
+    assert catalogue.table is not None
+    assert catalogue.table.names == ("galaxy_id", "bulge_sed_index", "disc_sed_index")
+    numbers = read({"bulge_sed_index": wanted, "disc_sed_index": [1, 2, 3]})
+    assert catalogue.table.content_hash() == numbers.content_hash()
+    # Names that look alike mean what they say.
+    named = {"components": {"a": {}, "a_b": {}}, "name": "components"}
+    rows = {"a_sed_index": [1], "a_b_sed_index": [2]}
+    assert with_table(rows, seds, named).columns([0])[
+        "component_sed_index"
+    ].tolist() == [[1, 2]]
+
+
 def test_units_are_converted():
     data = {"disc_half_light_radius": [400.0, 900.0], "bulge_position_angle": [1.0, 2]}
     units = {"disc_half_light_radius": "mas", "bulge_position_angle": "rad"}
@@ -264,6 +287,32 @@ SINGLE = {"profile": {"name": "sersic"}}
             {"bulge_sed_index": [1]},
             {},
             "catalogue.bulge_sed_index: got a column, and none of disc_sed_index, ex",
+        ),
+        (
+            {"bulge_template_name": ["El"], "z_in": [0.5]},
+            {},
+            "catalogue.bulge_template_name: got a column, and none of disc_sed_index,",
+        ),
+        (
+            {"bulge_template_name": ["Ell"], "disc_sed_index": [1]},
+            {},
+            "catalogue.bulge_template_name, row 0: got Ell, expected template_name of",
+        ),
+        (
+            {"bulge_template_name": ["El"], "disc_sed_index": [1]},
+            {},
+            "catalogue.bulge_template_name, row 0: got El, expected one template, not"
+            " 2 (0, 1, ...); add the column bulge_template_e_bv",
+        ),
+        (
+            {"disc_template_agee": [1.0], "bulge_sed_index": [1]},
+            {},
+            "catalogue: got disc_template_agee, expected a parameter that the SED grid",
+        ),
+        (
+            {"disc_template_name": ["El"], "disc_sed_index": [1]},
+            {},
+            "catalogue.disc_template_name: got both, expected either disc_sed_index o",
         ),
         (
             {"image": [0]},
