@@ -328,7 +328,11 @@ def test_a_store_is_the_same_however_it_is_made(seds):
     ad.write(recipe, "two.zarr", seds=seds)
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",
+            host="127.0.0.1",
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
