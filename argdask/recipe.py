@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from argdask.choices import Choices, commented_yaml, input_error, wrong_choice
+from argdask.choices import Choices, commented_yaml, wrong_choice
 from argdask.errors import InputError
 from argdask.recipe_schema import schema_of
 from argdask.recipe_sections import (
@@ -49,6 +49,31 @@ SMALLEST_RADIUS = 0.02
 
 # Besides its own, yaml lets through Python's errors about dates, digits and nesting.
 _YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
+
+
+class _Repeated(yaml.YAMLError):
+    """A key that stands twice."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML itself keeps the last."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        found: yaml.MappingNode = super().compose_mapping_node(anchor)
+        lines: dict[str, int] = {}
+        for key, _ in found.value:
+            if isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    places = f"lines {lines[key.value]} and {line}"
+                    raise _Repeated(f"{key.value} twice ({places})")
+                lines[key.value] = line
+        return found
+
+
+def _load(text: str) -> Any:
+    # The loader is safe: it makes nothing but numbers, texts, lists and mappings.
+    return yaml.load(text, Loader=_Loader)
 
 
 _Pixels = Annotated[int, Field(ge=1)]
@@ -113,12 +138,6 @@ class Recipe(Choices):
     layout: Layout = Layout()
     """How the store is laid out."""
 
-    def __init__(self, **choices: Any) -> None:
-        try:
-            super().__init__(**choices)
-        except ValidationError as error:
-            raise input_error(error.errors()) from None
-
     @model_validator(mode="after")
     def _check_radii(self) -> Self:
         if not isinstance(self.profile, SersicProfile):
@@ -127,7 +146,7 @@ class Recipe(Choices):
         if law is None:
             try:
                 law = _default_radii(self.pixel_scale)
-            except ValidationError:
+            except InputError:
                 raise wrong_choice(
                     "pixel_scale",
                     self.pixel_scale,
@@ -191,7 +210,7 @@ class Recipe(Choices):
         shown, profile = self, self.profile
         if isinstance(profile, SersicProfile):
             # What follows from the pixel scale goes on following it.
-            with contextlib.suppress(ValidationError):
+            with contextlib.suppress(InputError):
                 if profile.half_light_radius == _default_radii(self.pixel_scale):
                     profile = profile.model_copy(update={"half_light_radius": None})
                     shown = self.model_copy(update={"profile": profile})
@@ -229,13 +248,19 @@ class Recipe(Choices):
         return choices
 
 
-def read_yaml(path: str | Path) -> dict[str, Any]:
+def read_yaml(
+    path: str | Path, field: str = "recipe", command: str = "argdask recipe"
+) -> dict[str, Any]:
     """Read a YAML file that holds a mapping, without running anything in it.
 
     Parameters
     ----------
     path
         The file.
+    field
+        What to call it in a message.
+    command
+        The command that prints an example.
 
     Returns
     -------
@@ -245,22 +270,25 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the file cannot be read or holds something else.
+        If the file cannot be read, holds something else or one key twice.
     """
-    example = "see `argdask recipe` for an example"
+    example = f"see `{command}` for an example"
     try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        data = _load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
         raise InputError(
-            "recipe", str(path), f"a readable YAML file ({reason})", "check the path"
+            field, str(path), f"a readable YAML file ({reason})", "check the path"
         ) from None
+    except _Repeated as error:
+        found = f"{path} with {error}"
+        raise InputError(field, found, "each key once", "drop one of them") from None
     except _YAML_ERRORS as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
-        raise InputError("recipe", str(path), f"valid YAML{where}", example) from None
+        raise InputError(field, str(path), f"valid YAML{where}", example) from None
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
-        raise InputError("recipe", str(path), "keys with values", example)
+        raise InputError(field, str(path), "keys with values", example)
     return data
 
 
@@ -289,7 +317,10 @@ def assemble(start: Mapping[str, Any], settings: Iterable[str]) -> Recipe:
     for setting in settings:
         key, equals, text = setting.partition("=")
         try:
-            value = yaml.safe_load(text)
+            value = _load(text)
+        except _Repeated:
+            cure = "drop one of them"
+            raise InputError("--set", setting, "each key once", cure) from None
         except _YAML_ERRORS:
             equals = ""
         if not equals or not key:

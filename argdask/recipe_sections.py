@@ -70,9 +70,10 @@ class SersicProfile(Choices):
             law = getattr(self, name)
             lowest, highest = (low, high) if law is None else law.support()
             if lowest < low or highest > high:
+                one = lowest == highest
                 raise wrong_choice(
                     name,
-                    f"{lowest:g} to {highest:g}",
+                    f"{lowest:g}" if one else f"{lowest:g} to {highest:g}",
                     f"values within {low:g} to {high:g}",
                     "set its minimum and maximum",
                 )
