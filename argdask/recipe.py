@@ -245,6 +245,8 @@ class Recipe(Choices):
             del choices["redshifts"]["values"]
         if isinstance(self.profile, ImageProfile):
             del choices["profile"]["source"], choices["profile"]["variable"]
+            if self.profile.image_redshift is None:
+                del choices["profile"]["image_redshift"]
         return choices
 
 

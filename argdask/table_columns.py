@@ -50,6 +50,8 @@ class Column:
         unit = "" if self.units == "1" else f" {self.units}"
         if self.name in _ABOVE_ZERO:
             return f"a number above 0{unit}"
+        if self.low == 0 and np.isinf(self.high):
+            return f"a number from 0 on{unit}"
         if np.isinf(self.high):
             return f"a number{unit and ' of'}{unit}"
         return f"{self.low:g} to {self.high:g}{unit}"
@@ -61,6 +63,7 @@ def _known() -> dict[str, Column]:
         Column("galaxy_id", "whole", low=0),
         Column("group", "whole", low=0),
         Column("image", "whole or text", low=0),
+        Column("image_redshift", "real", low=0),
         Column("z_in", "real"),
         Column("z_out", "real"),
         Column("sed_index", "whole", low=0),
