@@ -38,7 +38,8 @@ def cli() -> None:
     epilog=options.examples(
         "argdask generate pairs.zarr\n"
         "argdask generate pairs.zarr --seds models.hdf --galaxies 100000 --jobs 8\n"
-        "argdask generate pairs.zarr --recipe train.yaml --set seed=7"
+        "argdask generate pairs.zarr --recipe train.yaml --set seed=7\n"
+        "argdask generate pairs.zarr --images cutouts --catalogue galaxies.fits"
     )
 )
 @click.argument("out", metavar="OUT")
@@ -46,6 +47,8 @@ def cli() -> None:
 @options.settings
 @options.seds_file
 @options.filter_names
+@options.catalogue_file
+@options.images_source
 @click.option("--galaxies", type=int, metavar="N", help="Number of galaxies.")
 @click.option("--seed", type=int, metavar="S", help="What random numbers follow from.")
 @click.option(
@@ -77,7 +80,7 @@ def generate(
     from argdask.clusters import client_for
 
     stored = _stored_recipe(Path(out))
-    recipe = _chosen_recipe(stored, **choices)
+    recipe = options.recipe_of(stored, **choices)
     seds = options.grid_of(seds_file, filter_names)
     workers = _workers(jobs, recipe)
     with client_for(cluster, workers) as client, _progress() as show:
@@ -115,7 +118,7 @@ def recipe(
         text = json.dumps(ad.Recipe.json_schema(), indent=2) + "\n"
         use = f"begin recipes with: # yaml-language-server: $schema={out}"
     else:
-        text = _chosen_recipe(None, recipe_file, settings).to_yaml()
+        text = options.recipe_of(None, recipe_file, settings).to_yaml()
         use = f"edit it, then: argdask generate pairs.zarr --recipe {out}"
     if out is None:
         click.echo(text, nl=False)
@@ -202,23 +205,6 @@ def _stored_recipe(out: Path) -> ad.Recipe | None:
     from argdask.store.work import read_plan
 
     return read_plan(out).recipe if out.exists() else None
-
-
-def _chosen_recipe(
-    base: ad.Recipe | None,
-    recipe_file: str | None,
-    settings: tuple[str, ...],
-    **numbers: int | None,
-) -> ad.Recipe:
-    """Lay choices over a recipe file, or over a base where there is no file."""
-    from argdask.recipe import assemble, read_yaml
-
-    given = [f"{key}={value}" for key, value in numbers.items() if value is not None]
-    if recipe_file is not None:
-        start = read_yaml(recipe_file)
-    else:
-        start = {} if base is None else json.loads(base.model_dump_json())
-    return assemble(start, [*settings, *given])
 
 
 def _workers(jobs: int | None, recipe: ad.Recipe) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 import argdask as ad
 from argdask import cli_options as options
+from argdask.errors import InputError
 
 __all__ = ["inspect", "preview", "verify"]
 
@@ -55,7 +57,8 @@ def verify(store: str, sample: int, as_json: bool) -> None:
 @click.command(
     epilog=options.examples(
         "argdask preview pairs.zarr -o preview.png\n"
-        "argdask preview train.yaml -o preview.png --galaxies 6"
+        "argdask preview train.yaml -o preview.png --galaxies 6\n"
+        "argdask preview train.yaml -o preview.png --images cutouts"
     )
 )
 @click.argument("source", metavar="STORE_OR_R.yaml")
@@ -71,25 +74,45 @@ def verify(store: str, sample: int, as_json: bool) -> None:
 )
 @options.seds_file
 @options.filter_names
-def preview(
-    source: str,
-    picture: str,
-    galaxies: int,
-    seds_file: str | None,
-    filter_names: str | None,
-) -> None:
-    """Draw a few galaxies, input above target, all filters across."""
+@options.catalogue_file
+@options.images_source
+def preview(source: str, picture: str, galaxies: int, **brought: str | None) -> None:
+    """Draw a few galaxies, input above target, all filters across.
+
+    Of a store, or of what a recipe would make, with the SED grid, the catalogue and the
+    images that are named besides.
+    """
     from argdask.plotting import save
-    from argdask.recipe_tables import table_of
 
     if Path(source).is_dir():
+        for name, value in brought.items():
+            if value is not None:
+                option = name.removesuffix("_file").removesuffix("_source")
+                field = f"--{option.replace('_', '-')}"
+                expected = "a recipe to use it with, not a store, which has its own"
+                raise InputError(field, value, expected, "leave it out")
         pairs = ad.open_pairs(source, chunks=None, incomplete=True)
         pairs = pairs.isel(galaxy=slice(galaxies))
     else:
-        choices = ad.Recipe.from_yaml(source)
-        seds = options.grid_of(seds_file, filter_names)
-        table = table_of(choices)
-        ids = range(galaxies) if table is None else table.galaxy_id[:galaxies]
-        pairs = ad.simulate(choices, seds, ids)
+        pairs = _first_pairs(source, galaxies, **brought)
     save(ad.preview(pairs), picture)
     click.echo(f"wrote {picture}")
+
+
+def _first_pairs(
+    recipe_file: str,
+    galaxies: int,
+    *,
+    seds_file: str | None,
+    filter_names: str | None,
+    **brought: Any,
+) -> Any:
+    from argdask.image_light import light_of
+    from argdask.recipe_tables import completed, table_of
+
+    recipe = options.recipe_of(None, recipe_file, (), **brought)
+    seds = options.grid_of(seds_file, filter_names)
+    table = table_of(recipe)
+    count = min(galaxies, completed(recipe, table, light_of(recipe)).galaxies)
+    ids = range(count) if table is None else table.galaxy_id[:count]
+    return ad.simulate(recipe, seds, ids)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from argdask.errors import InputError
+
+if TYPE_CHECKING:
+    from argdask.recipe import Recipe
 
 __all__ = [
     "BAD_INPUT",
@@ -15,10 +20,13 @@ __all__ = [
     "INCOMPLETE",
     "INTERNAL",
     "as_json",
+    "catalogue_file",
     "examples",
     "filter_names",
     "grid_of",
+    "images_source",
     "recipe_file",
+    "recipe_of",
     "seds_file",
     "settings",
 ]
@@ -45,6 +53,21 @@ filter_names = click.option(
     "--filter-names",
     metavar="A,B,...",
     help="Names of that file's filters, in its order.",
+)
+catalogue_file = click.option(
+    "--catalogue",
+    "catalogue_file",
+    metavar="FILE",
+    help="Your galaxies, a row each: CSV, ECSV, FITS or Parquet. Its columns take the "
+    "place of what is drawn. What has no unit in it: --set catalogue.units.NAME=UNIT.",
+)
+images_source = click.option(
+    "--images",
+    "images_source",
+    metavar="SOURCE",
+    help="Your images in the place of profiles, one band of each galaxy: .npy, Zarr or "
+    "netCDF (image, y, x), or a folder of FITS cut-outs. Each is used once; any by "
+    "chance: --set profile.draw=random.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -97,3 +120,55 @@ def grid_of(path: str | None, names: str | None) -> Any:
     from argdask.sed_files import read_seds
 
     return read_seds(path, filters=names.split(",") if names else None)
+
+
+def recipe_of(
+    base: Recipe | None,
+    recipe_file: str | None,
+    settings: Iterable[str] = (),
+    *,
+    catalogue_file: str | None = None,
+    images_source: str | None = None,
+    **numbers: int | None,
+) -> Recipe:
+    """Lay choices over a recipe file, or over a base where there is no file.
+
+    Parameters
+    ----------
+    base
+        The recipe of a store.
+    recipe_file
+        YAML.
+    settings
+        Texts ``key=value``, which go over both.
+    catalogue_file, images_source
+        What the user brings; it goes over the settings, as the numbers do.
+    **numbers
+        Numbers by their keys; None for what is not given.
+
+    Returns
+    -------
+    Recipe
+        The recipe.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or the result is no recipe.
+    """
+    from argdask.recipe import assemble, read_yaml
+
+    given: dict[str, Any] = {key: n for key, n in numbers.items() if n is not None}
+    if recipe_file is not None:
+        start = read_yaml(recipe_file)
+    else:
+        start = {} if base is None else json.loads(base.model_dump_json())
+    if catalogue_file is not None:
+        given["catalogue.path"] = catalogue_file
+    if images_source is not None:
+        before = start.get("profile")
+        if not isinstance(before, dict) or before.get("name") != "images":
+            # The keys of another profile mean nothing to images.
+            start.pop("profile", None)
+        given |= {"profile.name": "images", "profile.source": images_source}
+    return assemble(start, settings, given)

@@ -294,7 +294,11 @@ def read_yaml(
     return data
 
 
-def assemble(start: Mapping[str, Any], settings: Iterable[str]) -> Recipe:
+def assemble(
+    start: Mapping[str, Any],
+    settings: Iterable[str],
+    options: Mapping[str, Any] | None = None,
+) -> Recipe:
     """Make a recipe of choices and of settings as they stand on a command line.
 
     Parameters
@@ -304,6 +308,8 @@ def assemble(start: Mapping[str, Any], settings: Iterable[str]) -> Recipe:
     settings
         Texts ``key=value`` that replace them, the key with dots between its parts and
         the value as YAML.
+    options
+        Values by such keys, which replace both.
 
     Returns
     -------
@@ -329,11 +335,16 @@ def assemble(start: Mapping[str, Any], settings: Iterable[str]) -> Recipe:
             raise InputError(
                 "--set", setting, "key=value", "for example seed=7 or scale.max=1000"
             )
-        *parents, last = key.strip().split(".")
-        inside: Any = choices
-        for name in parents:
-            below = inside.get(name)
-            inside[name] = dict(below) if isinstance(below, dict) else {}
-            inside = inside[name]
-        inside[last] = value
+        _place(choices, key.strip(), value)
+    for key, value in (options or {}).items():
+        _place(choices, key, value)
     return Recipe(**choices)
+
+
+def _place(choices: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for name in parents:
+        below = choices.get(name)
+        choices[name] = dict(below) if isinstance(below, dict) else {}
+        choices = choices[name]
+    choices[last] = value

@@ -275,7 +275,7 @@ def _unit(column: Column, found: str | None, stated: str | None) -> str:
         raise InputError(f"units.{column.name}", stated, expected, "leave one out")
     unit = found if stated is None else stated
     if unit is None and column.name in _NEEDS_UNIT:
-        cure = f"give it in the table, or state units={{'{column.name}': ...}}"
+        cure = f"give it in the table or in units, as {{{column.name}: {column.units}}}"
         expected = f"a unit such as {column.units}"
         raise InputError(field, "no unit", expected, cure)
     if column.kind != "real" and unit not in (None, "", "1"):

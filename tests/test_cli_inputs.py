@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import matplotlib.image
 import numpy as np
 import pytest
 from astropy.table import Table
@@ -97,3 +98,63 @@ def test_a_set_of_images_with_a_catalogue(capsys):
     told = capsys.readouterr().err
     assert "nothing.npy (no such file)" in told
     assert len(told.splitlines()) == 1
+
+
+def test_what_a_user_brings_has_options_that_go_over_recipe_and_settings(capsys):
+    pixels = np.random.default_rng(2).lognormal(0, 1, (3, 8, 8))
+    np.save("images.npy", pixels)
+    Path("t.csv").write_text("galaxy_id,z_in,image,radius\n7,0.5,2,1\n4,0.7,0,1\n")
+    Path("plain.yaml").write_text(
+        "image_shape: 8\nprofile: {axis_ratio: 0.5}\ncatalogue: {path: no.csv}\n"
+    )
+    brought = ["--catalogue", "t.csv", "--images", "images.npy"]
+    known = ["--set", "catalogue.ignore=[radius]", "--set", "catalogue.path=none.csv"]
+    chosen = ["--recipe", "plain.yaml", *known]
+    assert run("generate", "pairs.zarr", *chosen, *brought) == 0
+    pairs = ad.open_pairs("pairs.zarr")
+    profile = {"name": "images", "source": "images.npy"}
+    recipe = ad.Recipe(image_shape=8, profile=profile)
+    table = ad.read_table("t.csv", ignore=["radius"])
+    made = ad.simulate(recipe, catalogue=table)
+    np.testing.assert_array_equal(pairs["input"], made["input"])
+    # The same options go on with the store, others are told apart.
+    assert run("generate", "pairs.zarr", *brought) == 0
+    np.save("other.npy", pixels[::-1])
+    capsys.readouterr()
+    assert run("generate", "pairs.zarr", "--images", "other.npy") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "it differs in images" in line
+    # The keys of images stay where only their source is another.
+    Path("images.yaml").write_text(
+        "profile: {name: images, source: none.npy, draw: random}\ngalaxies: 5\n"
+    )
+    more = ["--recipe", "images.yaml", "--images", "other.npy"]
+    assert run("generate", "random.zarr", *more) == 0
+    assert ad.open_pairs("random.zarr").sizes["galaxy"] == 5
+
+
+def test_a_preview_shows_what_a_user_brings(capsys):
+    np.save("images.npy", np.random.default_rng(2).lognormal(0, 1, (2, 8, 8)))
+    Path("r.yaml").write_text("normalise: peak\n")
+    brought = ["--images", "images.npy"]
+    # There are fewer images than galaxies to show.
+    assert run("preview", "r.yaml", "-o", "p.png", *brought) == 0
+    Path("t.csv").write_text("galaxy_id,z_in\n7,0.5\n")
+    assert run("preview", "r.yaml", "-o", "q.png", "--catalogue", "t.csv") == 0
+    two, one = (matplotlib.image.imread(name) for name in ("p.png", "q.png"))
+    assert two.shape[0] > one.shape[0]
+    assert min(two.std(), one.std()) > 0.05
+    assert run("generate", "pairs.zarr", *brought) == 0
+    capsys.readouterr()
+    for option, value in (
+        ("--images", "images.npy"),
+        ("--catalogue", "t.csv"),
+        ("--seds", "g.nc"),
+        ("--filter-names", "a,b"),
+    ):
+        assert run("preview", "pairs.zarr", "-o", "no.png", option, value) == 2
+        assert capsys.readouterr().err == (
+            f"argdask: {option}: got {value}, expected a recipe to use it with, not a "
+            "store, which has its own; leave it out\n"
+        )
+    assert not Path("no.png").exists()
