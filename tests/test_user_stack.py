@@ -19,10 +19,10 @@ COMMAND = Path(sys.executable).with_name("argdask")
 SIZE = 24
 FILTERS = ["acs_wfc_f606w", "acs_wfc_f814w", "wfc3_ir_f125w", "wfc3_ir_f160w"]
 
-# What the larger set may take beyond the smaller one [MB]. Images are looked at in blocks
-# of two million pixels, which a thousand of them do not fill: 25 MB as they are mapped,
-# as float32 and as float64. Then there are the columns, 200 bytes a galaxy. The images
-# of the larger store are 184 MB; held in memory they would be seen.
+# What the larger set may take beyond the smaller one [MB]. Images are looked at in
+# blocks of two million pixels, which a thousand of them do not fill: 25 MB as they are
+# mapped, as float32 and as float64. Then there are the columns, 200 bytes a galaxy. The
+# images of the larger store are 184 MB; held in memory they would be seen.
 MARGIN = 50
 
 
