@@ -26,6 +26,8 @@ _SEE = "see `argdask recipe` for every choice"
 # What pydantic says of Python's types, in the words of YAML.
 _EXPECTED = {
     "missing": "a value",
+    "string_type": "a text",
+    "string_too_short": "a text that is not empty",
     "tuple_type": "a list",
     "too_short": "at least {min_length} of them",
     "too_long": "at most {max_length} of them",
@@ -156,7 +158,8 @@ def input_error(
         "literal_error"
     }:
         laws = "a number or a distribution (constant, uniform, normal, ...)"
-        expected = laws if field.count(".") else "keys with values"
+        plain = details["type"] == "dict_type" or not field.count(".")
+        expected = "keys with values" if plain else laws
         return InputError(field, details["input"], expected, see)
     expected = details["msg"].removeprefix("Input should be ")
     if details["type"] in _EXPECTED:

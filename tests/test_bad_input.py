@@ -479,6 +479,12 @@ RECIPES: dict[str, Case] = {
         SEE,
     ),
     "part of no galaxies": (lambda: choice("layout.part=0"), "layout.part", "0", SEE),
+    "part that no memory holds": (
+        lambda: choice("layout.part=100000000000"),
+        "layout.part",
+        "100000000000",
+        "less than or equal to 1048576; see `argdask recipe`",
+    ),
     "part that chunk does not divide": (
         lambda: choice("layout={part: 10, chunk: 4}"),
         "layout.part",
@@ -1100,6 +1106,18 @@ CATALOGUES: dict[str, Case] = {
         "check the path",
     ),
     "no path": (lambda: choice("catalogue={}"), "catalogue.path", "nothing", SEE),
+    "path of no letters": (
+        lambda: ["--catalogue", ""],
+        "catalogue.path",
+        "nothing",
+        "a text that is not empty; see `argdask recipe`",
+    ),
+    "units that are no mapping": (
+        lambda: choice("catalogue={path: t.csv, units: arcsec}"),
+        "catalogue.units",
+        "arcsec",
+        "keys with values; see `argdask recipe`",
+    ),
     "folder": (
         lambda: ["--catalogue", empty_folder()],
         "catalogue",

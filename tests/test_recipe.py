@@ -273,7 +273,7 @@ WRONG = [
     ),
     ({"filters": []}, "filters", "[]", "at least 1 of them", SEE),
     ({"filters": "f606w"}, "filters", "f606w", "a list", SEE),
-    ({"filters": [606]}, "filters.0", "606", "a valid string", SEE),
+    ({"filters": [606]}, "filters.0", "606", "a text", SEE),
     ({"profile": 4}, "profile", "4", "keys with values", SEE),
     (profile(name="spergel"), "profile.name", "spergel", "'sersic'", SEE),
     ({"profile": {"name": "images"}}, "profile.source", "nothing", "a value", SEE),
