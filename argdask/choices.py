@@ -158,8 +158,8 @@ def input_error(
         "literal_error"
     }:
         laws = "a number or a distribution (constant, uniform, normal, ...)"
-        plain = details["type"] == "dict_type" or not field.count(".")
-        expected = "keys with values" if plain else laws
+        of_keys = details["type"] in ("dict_type", "model_type")
+        expected = laws if field.count(".") and not of_keys else "keys with values"
         return InputError(field, details["input"], expected, see)
     expected = details["msg"].removeprefix("Input should be ")
     if details["type"] in _EXPECTED:
