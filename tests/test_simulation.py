@@ -17,7 +17,7 @@ from argdask.simulation import Simulation, dataset_of, template_parameters
 
 SMALL = {"image_shape": (9, 11), "scale": 1.7}
 # What is there only when it is asked for.
-OTHERS = ("stellar_mass", "group", "image", "invalid_pixels")
+OTHERS = ("stellar_mass", "group", "image", "image_redshift", "invalid_pixels")
 MANY_LAWS: dict[str, Any] = {
     **SMALL,
     "normalise": "peak",
