@@ -109,6 +109,11 @@ class Catalogue:
             columns.setdefault("group", image)
             columns["image"] = image
             columns["invalid_pixels"] = self.images.invalid_pixels(image)
+            known = self.images.profile.image_redshift
+            if "image_redshift" in own:
+                columns["image_redshift"] = own["image_redshift"]
+            elif known is not None:
+                columns["image_redshift"] = np.full(galaxy_id.size, known)
         columns["z_in"], columns["z_out"] = z_in, z_out
         profile = self.recipe.profile
         if isinstance(profile, ComponentsProfile):

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from argdask.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)  # its name is not public
 
 __all__ = ["Choices", "commented_yaml", "input_error", "wrong_choice"]
 
@@ -21,6 +26,8 @@ _SEE = "see `argdask recipe` for every choice"
 # What pydantic says of Python's types, in the words of YAML.
 _EXPECTED = {
     "missing": "a value",
+    "string_type": "a text",
+    "string_too_short": "a text that is not empty",
     "tuple_type": "a list",
     "too_short": "at least {min_length} of them",
     "too_long": "at most {max_length} of them",
@@ -32,12 +39,36 @@ _EXPECTED = {
 }
 
 
-class Choices(BaseModel):
+class _OneLine(ModelMetaclass):
+    """Tells what is wrong in one line, to whoever makes a set of choices.
+
+    Not by an `__init__`: pydantic would call that for the sets inside of others as
+    well, which would hide from the outermost where in it the mistake is.
+    """
+
+    CALLED: tuple[str, str]
+
+    def __call__(self, *arguments: Any, **choices: Any) -> Any:
+        try:
+            return super().__call__(*arguments, **choices)
+        except ValidationError as error:
+            raise input_error(error.errors(), *self.CALLED) from None
+
+
+class Choices(BaseModel, metaclass=_OneLine):
     """A set of choices that cannot change and that knows its own names.
 
     Truth values are refused where nothing is switched on or off: a 1 that was meant as
     yes would pass for a number.
+
+    Raises
+    ------
+    InputError
+        If a key is unknown or a value is not what the key expects.
     """
+
+    CALLED: ClassVar[tuple[str, str]] = "recipe", "argdask recipe"
+    """What the choices are of, and the command that shows every one."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -90,7 +121,7 @@ def wrong_choice(
 
 
 def input_error(
-    errors: list[ErrorDetails], *, kind: str = "recipe", command: str = "argdask recipe"
+    errors: list[ErrorDetails], kind: str = "recipe", command: str = "argdask recipe"
 ) -> InputError:
     """Turn pydantic's account of wrong values into one line about one of them.
 

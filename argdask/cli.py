@@ -13,42 +13,15 @@ from typing import Any, NoReturn
 import click
 
 import argdask as ad
+from argdask import cli_options as options
+from argdask.cli_look import inspect, preview, verify
 from argdask.cli_seds import seds
 from argdask.errors import IncompleteError, InputError
 
 __all__ = ["main"]
 
-COMPLETE, FAILED, BAD_INPUT, INCOMPLETE, INTERNAL = 0, 1, 2, 3, 70
-
 # Sets smaller than this are made before a cluster would have started [bytes].
 _WORTH_A_CLUSTER = 2 * 10**9
-
-_recipe_file = click.option(
-    "--recipe", "recipe_file", metavar="R.yaml", help="Choices; see `argdask recipe`."
-)
-_settings = click.option(
-    "--set",
-    "settings",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="One choice, for example profile.axis_ratio=0.5; may be repeated.",
-)
-_seds = click.option(
-    "--seds",
-    "seds_file",
-    metavar="FILE",
-    help="SED grid: netCDF, Zarr, .npz, or what smpy wrote; else the built-in one.",
-)
-_filter_names = click.option(
-    "--filter-names",
-    metavar="A,B,...",
-    help="Names of that file's filters, in its order.",
-)
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def _examples(text: str) -> str:
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in text.splitlines())
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,17 +35,20 @@ def cli() -> None:
 
 
 @cli.command(
-    epilog=_examples(
+    epilog=options.examples(
         "argdask generate pairs.zarr\n"
         "argdask generate pairs.zarr --seds models.hdf --galaxies 100000 --jobs 8\n"
-        "argdask generate pairs.zarr --recipe train.yaml --set seed=7"
+        "argdask generate pairs.zarr --recipe train.yaml --set seed=7\n"
+        "argdask generate pairs.zarr --images cutouts --catalogue galaxies.fits"
     )
 )
 @click.argument("out", metavar="OUT")
-@_recipe_file
-@_settings
-@_seds
-@_filter_names
+@options.recipe_file
+@options.settings
+@options.seds_file
+@options.filter_names
+@options.catalogue_file
+@options.images_source
 @click.option("--galaxies", type=int, metavar="N", help="Number of galaxies.")
 @click.option("--seed", type=int, metavar="S", help="What random numbers follow from.")
 @click.option(
@@ -94,7 +70,7 @@ def generate(
     filter_names: str | None,
     cluster: str,
     jobs: int | None,
-    **options: Any,
+    **choices: Any,
 ) -> None:
     """Make a store of training pairs at OUT, or go on with the one that is there.
 
@@ -104,8 +80,8 @@ def generate(
     from argdask.clusters import client_for
 
     stored = _stored_recipe(Path(out))
-    recipe = _chosen_recipe(stored, **options)
-    seds = _read_seds(seds_file, filter_names)
+    recipe = options.recipe_of(stored, **choices)
+    seds = options.grid_of(seds_file, filter_names)
     workers = _workers(jobs, recipe)
     with client_for(cluster, workers) as client, _progress() as show:
         made = ad.write(recipe, out, seds=seds, client=client, progress=show)
@@ -113,52 +89,15 @@ def generate(
 
 
 @cli.command(
-    epilog=_examples("argdask inspect pairs.zarr\nargdask inspect pairs.zarr --json")
-)
-@click.argument("store", metavar="STORE")
-@_as_json
-def inspect(store: str, as_json: bool) -> None:
-    """Show what is in a store: variables, sizes, ranges, recipe."""
-    from argdask.inspection import inspect as inspect_store
-
-    report = inspect_store(store)
-    click.echo(report.to_json() if as_json else report.to_text())
-
-
-@cli.command(epilog=_examples("argdask verify pairs.zarr"))
-@click.argument("store", metavar="STORE")
-@click.option(
-    "--sample",
-    type=click.IntRange(min=1),
-    default=16,
-    show_default=True,
-    help="Galaxies to make again and compare.",
-)
-@_as_json
-def verify(store: str, sample: int, as_json: bool) -> None:
-    """Check a store: checksums of all files, structure, some galaxies made again."""
-    report = ad.verify(store, sample=sample)
-    if as_json:
-        click.echo(report.to_json())
-    else:
-        for check in report.checks:
-            click.echo(f"{'ok    ' if check.passed else 'FAILED'} {check.name}")
-            for line in check.details:
-                click.echo(f"       {line}")
-    if not report.passed:
-        sys.exit(FAILED)
-
-
-@cli.command(
-    epilog=_examples(
+    epilog=options.examples(
         "argdask recipe\n"
         "argdask recipe train.yaml --set galaxies=100000\n"
         "argdask recipe recipe.schema.json --schema"
     )
 )
 @click.argument("out", required=False, metavar="[OUT]")
-@_recipe_file
-@_settings
+@options.recipe_file
+@options.settings
 @click.option(
     "--schema",
     is_flag=True,
@@ -179,7 +118,7 @@ def recipe(
         text = json.dumps(ad.Recipe.json_schema(), indent=2) + "\n"
         use = f"begin recipes with: # yaml-language-server: $schema={out}"
     else:
-        text = _chosen_recipe(None, recipe_file, settings).to_yaml()
+        text = options.recipe_of(None, recipe_file, settings).to_yaml()
         use = f"edit it, then: argdask generate pairs.zarr --recipe {out}"
     if out is None:
         click.echo(text, nl=False)
@@ -188,50 +127,7 @@ def recipe(
     click.echo(f"wrote {out}; {use}")
 
 
-@cli.command(
-    epilog=_examples(
-        "argdask preview pairs.zarr -o preview.png\n"
-        "argdask preview train.yaml -o preview.png --galaxies 6"
-    )
-)
-@click.argument("source", metavar="STORE_OR_R.yaml")
-@click.option(
-    "-o", "--out", "picture", required=True, metavar="P.png", help="The picture."
-)
-@click.option(
-    "--galaxies",
-    type=click.IntRange(min=1, max=50),
-    default=4,
-    show_default=True,
-    help="How many galaxies to show.",
-)
-@_seds
-@_filter_names
-def preview(
-    source: str,
-    picture: str,
-    galaxies: int,
-    seds_file: str | None,
-    filter_names: str | None,
-) -> None:
-    """Draw a few galaxies, input above target, all filters across."""
-    from argdask.plotting import save
-    from argdask.recipe_tables import table_of
-
-    if Path(source).is_dir():
-        pairs = ad.open_pairs(source, chunks=None, incomplete=True)
-        pairs = pairs.isel(galaxy=slice(galaxies))
-    else:
-        choices = ad.Recipe.from_yaml(source)
-        seds = _read_seds(seds_file, filter_names)
-        table = table_of(choices)
-        ids = range(galaxies) if table is None else table.galaxy_id[:galaxies]
-        pairs = ad.simulate(choices, seds, ids)
-    save(ad.preview(pairs), picture)
-    click.echo(f"wrote {picture}")
-
-
-@cli.command(epilog=_examples("argdask export pairs.zarr arrays"))
+@cli.command(epilog=options.examples("argdask export pairs.zarr arrays"))
 @click.argument("store", metavar="STORE")
 @click.argument("folder", metavar="DIR")
 @click.option(
@@ -252,7 +148,8 @@ def export(store: str, folder: str, layout: str) -> None:
     )
 
 
-cli.add_command(seds)
+for _command in (inspect, verify, preview, seds):
+    cli.add_command(_command)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -267,26 +164,26 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         given = sys.argv[1:] if arguments is None else arguments
         cli.main(given or ["--help"], prog_name="argdask", standalone_mode=False)
     except click.ClickException as error:
-        _fail(error.format_message(), BAD_INPUT)
+        _fail(error.format_message(), options.BAD_INPUT)
     except InputError as error:
-        _fail(str(error), BAD_INPUT)
+        _fail(str(error), options.BAD_INPUT)
     except ImportError as error:  # an extra that is not installed
-        _fail(str(error), BAD_INPUT)
+        _fail(str(error), options.BAD_INPUT)
     except IncompleteError as error:
-        _fail(str(error), INCOMPLETE)
+        _fail(str(error), options.INCOMPLETE)
     except OSError as error:
         # What the system refuses, a name that is too long for instance.
         told = f"{error.filename or 'system'}: {error.strerror}"
-        _fail(told if error.strerror else str(error), BAD_INPUT)
+        _fail(told if error.strerror else str(error), options.BAD_INPUT)
     except MemoryError:
-        _fail("not enough memory; choose smaller images or parts", BAD_INPUT)
+        _fail("not enough memory; choose smaller images or parts", options.BAD_INPUT)
     except (KeyboardInterrupt, click.Abort):
-        _fail("stopped; run the same command again to resume", INCOMPLETE)
+        _fail("stopped; run the same command again to resume", options.INCOMPLETE)
     except Exception:
         # Our own mistake: not to be taken for a verification that failed.
         traceback.print_exc()
-        sys.exit(INTERNAL)
-    sys.exit(COMPLETE)
+        sys.exit(options.INTERNAL)
+    sys.exit(options.COMPLETE)
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -308,36 +205,6 @@ def _stored_recipe(out: Path) -> ad.Recipe | None:
     from argdask.store.work import read_plan
 
     return read_plan(out).recipe if out.exists() else None
-
-
-def _chosen_recipe(
-    base: ad.Recipe | None,
-    recipe_file: str | None,
-    settings: tuple[str, ...],
-    **numbers: int | None,
-) -> ad.Recipe:
-    """Lay choices over a recipe file, or over a base where there is no file."""
-    from argdask.recipe import assemble, read_yaml
-
-    given = [f"{key}={value}" for key, value in numbers.items() if value is not None]
-    if recipe_file is not None:
-        start = read_yaml(recipe_file)
-    else:
-        start = {} if base is None else json.loads(base.model_dump_json())
-    return assemble(start, [*settings, *given])
-
-
-def _read_seds(path: str | None, names: str | None) -> Any:
-    if path is None:
-        if names is not None:
-            raise InputError(
-                "--filter-names",
-                names,
-                "an SED file to name the filters of",
-                "add --seds",
-            )
-        return None
-    return ad.read_seds(path, filters=names.split(",") if names else None)
 
 
 def _workers(jobs: int | None, recipe: ad.Recipe) -> int:

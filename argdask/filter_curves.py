@@ -97,7 +97,8 @@ def read_filter(
     wavelength, transmission = wavelength[order], transmission[order]
     if np.any(transmission < 0) or not np.any(transmission > 0):
         wrong = f"{path} (from {transmission.min():g} to {transmission.max():g})"
-        cure = "set noise below zero to 0"
+        below = np.any(transmission < 0)
+        cure = "set noise below zero to 0" if below else "look at its second column"
         raise InputError(
             "filters", wrong, "transmissions of 0 or more, and some above", cure
         )

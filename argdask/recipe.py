@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from argdask.choices import Choices, commented_yaml, input_error, wrong_choice
+from argdask.choices import Choices, commented_yaml, wrong_choice
 from argdask.errors import InputError
 from argdask.recipe_profiles import (
     Component,
@@ -54,6 +54,31 @@ SMALLEST_RADIUS = 0.02
 
 # Besides its own, yaml lets through Python's errors about dates, digits and nesting.
 _YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
+
+
+class _Repeated(yaml.YAMLError):
+    """A key that stands twice."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML itself keeps the last."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        found: yaml.MappingNode = super().compose_mapping_node(anchor)
+        lines: dict[str, int] = {}
+        for key, _ in found.value:
+            if isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    places = f"lines {lines[key.value]} and {line}"
+                    raise _Repeated(f"{key.value} twice ({places})")
+                lines[key.value] = line
+        return found
+
+
+def _load(text: str) -> Any:
+    # The loader is safe: it makes nothing but numbers, texts, lists and mappings.
+    return yaml.load(text, Loader=_Loader)
 
 
 _Pixels = Annotated[int, Field(ge=1)]
@@ -114,12 +139,6 @@ class Recipe(Choices):
     layout: Layout = Layout()
     """How the store is laid out."""
 
-    def __init__(self, **choices: Any) -> None:
-        try:
-            super().__init__(**choices)
-        except ValidationError as error:
-            raise input_error(error.errors()) from None
-
     @model_validator(mode="after")
     def _check_radii(self) -> Self:
         if isinstance(self.profile, ImageProfile):
@@ -134,7 +153,7 @@ class Recipe(Choices):
         if law is None:
             try:
                 law = default_radii(self.pixel_scale, component)
-            except ValidationError:
+            except InputError:
                 raise wrong_choice(
                     "pixel_scale",
                     self.pixel_scale,
@@ -154,7 +173,7 @@ class Recipe(Choices):
 
     def _empty_radius(self, one: _Sersic, component: str) -> _Sersic:
         # What follows from the pixel scale goes on following it.
-        with contextlib.suppress(ValidationError):
+        with contextlib.suppress(InputError):
             if one.half_light_radius == default_radii(self.pixel_scale, component):
                 return one.model_copy(update={"half_light_radius": None})
         return one
@@ -235,6 +254,8 @@ class Recipe(Choices):
             del choices["redshifts"]["values"]
         if isinstance(self.profile, ImageProfile):
             del choices["profile"]["source"], choices["profile"]["variable"]
+            if self.profile.image_redshift is None:
+                del choices["profile"]["image_redshift"]
         return choices
 
 
@@ -249,13 +270,19 @@ def _with_radii(
     return profile.model_copy(update={"components": changes})
 
 
-def read_yaml(path: str | Path) -> dict[str, Any]:
+def read_yaml(
+    path: str | Path, field: str = "recipe", command: str = "argdask recipe"
+) -> dict[str, Any]:
     """Read a YAML file that holds a mapping, without running anything in it.
 
     Parameters
     ----------
     path
         The file.
+    field
+        What to call it in a message.
+    command
+        The command that prints an example.
 
     Returns
     -------
@@ -265,26 +292,33 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the file cannot be read or holds something else.
+        If the file cannot be read, holds something else or one key twice.
     """
-    example = "see `argdask recipe` for an example"
+    example = f"see `{command}` for an example"
     try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        data = _load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
         raise InputError(
-            "recipe", str(path), f"a readable YAML file ({reason})", "check the path"
+            field, str(path), f"a readable YAML file ({reason})", "check the path"
         ) from None
+    except _Repeated as error:
+        found = f"{path} with {error}"
+        raise InputError(field, found, "each key once", "drop one of them") from None
     except _YAML_ERRORS as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
-        raise InputError("recipe", str(path), f"valid YAML{where}", example) from None
+        raise InputError(field, str(path), f"valid YAML{where}", example) from None
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
-        raise InputError("recipe", str(path), "keys with values", example)
+        raise InputError(field, str(path), "keys with values", example)
     return data
 
 
-def assemble(start: Mapping[str, Any], settings: Iterable[str]) -> Recipe:
+def assemble(
+    start: Mapping[str, Any],
+    settings: Iterable[str],
+    options: Mapping[str, Any] | None = None,
+) -> Recipe:
     """Make a recipe of choices and of settings as they stand on a command line.
 
     Parameters
@@ -294,6 +328,8 @@ def assemble(start: Mapping[str, Any], settings: Iterable[str]) -> Recipe:
     settings
         Texts ``key=value`` that replace them, the key with dots between its parts and
         the value as YAML.
+    options
+        Values by such keys, which replace both.
 
     Returns
     -------
@@ -309,18 +345,26 @@ def assemble(start: Mapping[str, Any], settings: Iterable[str]) -> Recipe:
     for setting in settings:
         key, equals, text = setting.partition("=")
         try:
-            value = yaml.safe_load(text)
+            value = _load(text)
+        except _Repeated:
+            cure = "drop one of them"
+            raise InputError("--set", setting, "each key once", cure) from None
         except _YAML_ERRORS:
             equals = ""
         if not equals or not key:
             raise InputError(
                 "--set", setting, "key=value", "for example seed=7 or scale.max=1000"
             )
-        *parents, last = key.strip().split(".")
-        inside: Any = choices
-        for name in parents:
-            below = inside.get(name)
-            inside[name] = dict(below) if isinstance(below, dict) else {}
-            inside = inside[name]
-        inside[last] = value
+        _place(choices, key.strip(), value)
+    for key, value in (options or {}).items():
+        _place(choices, key, value)
     return Recipe(**choices)
+
+
+def _place(choices: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for name in parents:
+        below = choices.get(name)
+        choices[name] = dict(below) if isinstance(below, dict) else {}
+        choices = choices[name]
+    choices[last] = value

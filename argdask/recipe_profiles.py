@@ -320,6 +320,9 @@ class ImageProfile(Choices):
     """Name of the variable (image, y, x); left out: the only one."""
     pixel_scale: Annotated[float, Field(gt=0)] | None = None
     """Size of a pixel of the images [arcsec]; left out: that of the recipe."""
+    image_redshift: Annotated[float, Field(ge=0)] | None = None
+    """Redshift at which the galaxies of the images are seen, a truth that does not
+    change them; left out: what the catalogue's column says, if it has one."""
     draw: Literal["once", "random"] = "once"
     """once: row r of the set has image r, or what the catalogue's column image says;
     random: any image, by the galaxy's id."""
@@ -369,9 +372,10 @@ def _check_support(
     low, high = bounds
     lowest, highest = bounds if law is None else law.support()
     if lowest < low or highest > high:
+        one = lowest == highest
         raise wrong_choice(
             name,
-            f"{lowest:g} to {highest:g}",
+            f"{lowest:g}" if one else f"{lowest:g} to {highest:g}",
             f"values within {low:g} to {high:g}",
             "set its minimum and maximum",
         )

@@ -100,9 +100,9 @@ class Layout(Choices):
 
     compression: Literal["none", "lz4", "zstd"] = "none"
     """Compression of the image chunks: none, lz4 or zstd."""
-    part: Annotated[int, Field(ge=1)] | None = None
+    part: Annotated[int, Field(ge=1, le=2**20)] | None = None
     """Galaxies in a part: one task and one file for each image variable."""
-    chunk: Annotated[int, Field(ge=1)] | None = None
+    chunk: Annotated[int, Field(ge=1, le=2**20)] | None = None
     """Galaxies in an inner chunk: the least that a reader loads; divides part."""
 
     @model_validator(mode="after")

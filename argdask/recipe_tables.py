@@ -184,12 +184,13 @@ def fitted_table(
             )
     if images is not None:
         table = _with_images(table, images)
-    elif "image" in table.names:
+    elif unused := {"image", "image_redshift"} & set(table.names):
+        name = min(unused)
         raise InputError(
-            "catalogue.image",
+            f"catalogue.{name}",
             f"a column, and profile {recipe.profile.name}",
             "a profile of images",
-            "ignore the column: ignore=['image']",
+            f"ignore the column: ignore=['{name}']",
         )
     if isinstance(recipe.profile, ComponentsProfile):
         check_components(table, recipe, recipe.profile)
@@ -231,6 +232,13 @@ def _with_images(table: UserTable, images: ImageLight) -> UserTable:
         )
     values = dict(table.values)
     if "image" not in values:
+        if not images.once and "image_redshift" in values:
+            raise InputError(
+                "catalogue.image_redshift",
+                "a column, and images drawn at random",
+                "redshifts of the images, not of rows",
+                "add the column image, or set profile.draw to once",
+            )
         if not images.once:
             return table
         values["image"] = np.arange(len(table))

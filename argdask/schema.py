@@ -95,6 +95,7 @@ VARIABLES: dict[str, Variable] = {
             "what must not be divided between training and validation",
         ),
         _galaxy("image", "int64", "1", "number of the image, from 0"),
+        _galaxy("image_redshift", "float64", "1", "redshift of the image's galaxy"),
         _galaxy("invalid_pixels", "int32", "1", "pixels of the image without a value"),
         _galaxy("z_in", "float64", "1", "redshift of the input"),
         _galaxy("z_out", "float64", "1", "redshift of the target"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,11 @@ from pydantic import (
     BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
-    ValidationError,
     model_serializer,
     model_validator,
 )
 
-from argdask.choices import Choices, commented_yaml, input_error, wrong_choice
+from argdask.choices import Choices, commented_yaml, wrong_choice
 from argdask.cosmologies import DEFAULT_COSMOLOGY, named_cosmology
 from argdask.errors import InputError
 from argdask.recipe import read_yaml
@@ -34,7 +33,11 @@ _HST = (
 )
 
 
-class RedshiftGrid(Choices):
+class _GridChoices(Choices):
+    CALLED: ClassVar[tuple[str, str]] = "SED grid", "argdask seds --choices"
+
+
+class RedshiftGrid(_GridChoices):
     """Redshifts at even distances."""
 
     first: Positive
@@ -55,7 +58,7 @@ class RedshiftGrid(Choices):
         return self
 
 
-class FilterChoice(Choices):
+class FilterChoice(_GridChoices):
     """One filter: by its name alone, or from a file of two columns."""
 
     name: str | None = None
@@ -87,7 +90,7 @@ class FilterChoice(Choices):
         return self.name if self.file is None else written
 
 
-class TemplateSet(Choices):
+class TemplateSet(_GridChoices):
     """A sequence of templates, from a package or from files."""
 
     package: Literal["desc-bpz", "cosmos"] | None = None
@@ -152,7 +155,7 @@ class TemplateSet(Choices):
         return found
 
 
-class Normalisation(Choices):
+class Normalisation(_GridChoices):
     """How bright every template is before dust."""
 
     wavelength: float = Field(default=5500.0, gt=0)
@@ -186,7 +189,7 @@ _BUILT_IN = TemplateSet(
 )
 
 
-class SedGrid(Choices):
+class SedGrid(_GridChoices):
     """Every choice of an SED grid; the defaults are those of the built-in one.
 
     Raises
@@ -217,14 +220,6 @@ class SedGrid(Choices):
     then be luminosities, as erg / (s Angstrom)."""
     per_solar_mass: bool = False
     """Whether luminosities are those of one solar mass of stars."""
-
-    def __init__(self, **choices: Any) -> None:
-        try:
-            super().__init__(**choices)
-        except ValidationError as error:
-            raise input_error(
-                error.errors(), kind="SED grid", command="argdask seds --choices"
-            ) from None
 
     @model_validator(mode="after")
     def _check_whole(self) -> Self:
@@ -279,12 +274,7 @@ class SedGrid(Choices):
         InputError
             If the file cannot be read, is not YAML or holds a wrong key or value.
         """
-        try:
-            data = read_yaml(path)
-        except InputError as error:
-            cure = "see `argdask seds --choices` for an example"
-            raise InputError("seds", error.value, error.expected, cure) from None
-        grid = cls(**data)
+        grid = cls(**read_yaml(path, "seds", "argdask seds --choices"))
         folder = Path(path).parent
         filters = tuple(
             one.model_copy(update={"file": str(folder / one.file)}) if one.file else one

@@ -290,7 +290,7 @@ def _labelled(
     for name, argument in (("redshift", "redshift"), ("filter", "filters")):
         if name not in grid.coords:
             wrong = f"{path.name} without {name}"
-            cure = f"read_seds(path, {argument}=[...]), or add it to the file"
+            cure = f"save {name} beside flux in .npz, or give {argument} to read_seds"
             raise InputError(f"seds.{name}", wrong, "one for each", cure)
     if "wavelength" not in grid.coords:
         grid = grid.assign_coords(wavelength=("filter", _known_wavelengths(grid)))

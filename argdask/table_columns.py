@@ -68,6 +68,8 @@ class Column:
         unit = "" if self.units == "1" else f" {self.units}"
         if self.meaning in _ABOVE_ZERO:
             return f"a number above 0{unit}"
+        if self.low == 0 and np.isinf(self.high):
+            return f"a number from 0 on{unit}"
         if np.isinf(self.high):
             return f"a number{unit and ' of'}{unit}"
         return f"{self.low:g} to {self.high:g}{unit}"
@@ -79,6 +81,7 @@ def _known() -> dict[str, Column]:
         Column("galaxy_id", "whole", low=0),
         Column("group", "whole", low=0),
         Column("image", "whole or text", low=0),
+        Column("image_redshift", "real", low=0),
         Column("z_in", "real"),
         Column("z_out", "real"),
         Column("sed_index", "whole", low=0),
@@ -325,7 +328,7 @@ def _unit(column: Column, found: str | None, stated: str | None) -> str:
         raise InputError(f"units.{column.name}", stated, expected, "leave one out")
     unit = found if stated is None else stated
     if unit is None and column.meaning in _NEEDS_UNIT:
-        cure = f"give it in the table, or state units={{'{column.name}': ...}}"
+        cure = f"give it in the table or in units, as {{{column.name}: {column.units}}}"
         expected = f"a unit such as {column.units}"
         raise InputError(field, "no unit", expected, cure)
     if column.kind != "real" and unit not in (None, "", "1"):

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError, model_validator
 
-from argdask.choices import Choices, commented_yaml, input_error, wrong_choice
+from argdask import recipe, sed_choices
+from argdask.choices import Choices, commented_yaml, wrong_choice
 from argdask.errors import InputError
-from argdask.sampling import Distribution, Uniform
+from argdask.sampling import Constant, Distribution, Uniform
 
 
 class Inner(Choices):
@@ -49,9 +50,9 @@ class Outer(Choices):
 
 
 def told(**choices: object) -> str:
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(InputError) as caught:
         Outer(**choices)
-    return str(input_error(caught.value.errors()))
+    return str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -155,8 +156,29 @@ def test_an_input_error_without_a_place_is_about_the_recipe():
         def _check(self) -> Odd:
             raise ValueError("odd")
 
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(InputError) as caught:
         Odd()
-    error = input_error(caught.value.errors())
-    assert isinstance(error, InputError)
-    assert error.field == "recipe"
+    assert caught.value.field == "recipe"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Inner(ratio=0), "ratio: got 0, expected greater than 0"),
+        (lambda: Inner(ratios=1), "ratios: got an unknown key, expected a key of"),
+        (lambda: Constant(value="x"), "value: got x, expected a number"),
+        (
+            lambda: recipe.SersicProfile(sersic_index=9),
+            "sersic_index: got 9, expected values within 0.3 to 8",
+        ),
+        (
+            lambda: sed_choices.RedshiftGrid(first=2, last=1, number=3),
+            "first: got 2.0, expected less than last, 1",
+        ),
+    ],
+)
+def test_a_set_made_alone_is_told_in_one_line(make, message):
+    with pytest.raises(InputError) as caught:
+        make()
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)

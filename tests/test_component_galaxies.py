@@ -445,6 +445,6 @@ def test_wrong_choices_of_components_end_with_2_and_leave_nothing(capsys):
         main(["generate", "pairs.zarr", *options])
     assert stopped.value.code == 2
     told = capsys.readouterr().err
-    assert told.startswith("argdask: profile.bulge_to_total: got 3 to 3, expected valu")
+    assert told.startswith("argdask: profile.bulge_to_total: got 3, expected valu")
     assert len(told.splitlines()) == 1
     assert not list(Path().iterdir())

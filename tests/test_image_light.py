@@ -38,7 +38,8 @@ def stack() -> Any:
 
 def recipe(**choices: Any) -> Recipe:
     profile = {"name": "images", "source": "images.npy"}
-    own = {key: choices.pop(key) for key in ("draw", "source") if key in choices}
+    keys = {"draw", "source", "image_redshift", "pixel_scale"} & choices.keys()
+    own = {key: choices.pop(key) for key in keys}
     return Recipe(profile={**profile, **own}, **choices)
 
 
@@ -66,8 +67,9 @@ def test_the_brightest_pixel_has_the_number_that_is_asked_for(stack, seds, norma
 
 def test_columns_are_those_of_the_schema_without_a_profiles_own(stack, seds):
     pairs = ad.simulate(recipe(), seds)
-    absent = {*ad.Recipe().profile.parameters, "stellar_mass", "bulge_to_total"}
+    absent = {*ad.Recipe().profile.parameters, "stellar_mass", "image_redshift"}
     absent |= {n for n, variable in VARIABLES.items() if "component" in variable.dims}
+    absent.add("bulge_to_total")
     assert validate(pairs, [name for name in VARIABLES if name not in absent]) == []
     assert absent.isdisjoint(pairs.variables)
 
@@ -118,6 +120,26 @@ def test_without_a_column_each_row_of_a_catalogue_has_its_own_image(stack, seds)
     ids = np.arange(COUNT)[::-1] * 4
     pairs = ad.simulate(recipe(), seds, [40, 8], catalogue={"galaxy_id": ids})
     assert pairs["image"].values.tolist() == [1, 9]
+
+
+def test_the_redshift_of_images_is_a_truth_that_changes_no_pixel(stack, seds):
+    plain = ad.simulate(recipe(), seds)
+    known = ad.simulate(recipe(image_redshift=0.25), seds)
+    assert known["image_redshift"].values.tolist() == [0.25] * COUNT
+    assert known["image_redshift"].attrs["units"] == "1"
+    xr.testing.assert_equal(known.drop_vars("image_redshift"), plain)
+    # A column of the catalogue goes over the one number, whatever its order.
+    table = {"galaxy_id": [9, 4], "image": [3, 1], "image_redshift": [0.0, 1.5]}
+    for chosen in (recipe(image_redshift=0.25, draw="random"), recipe()):
+        pairs = ad.simulate(chosen, seds, [4, 9], catalogue=table)
+        assert pairs["image_redshift"].values.tolist() == [1.5, 0.0]
+    ad.write(recipe(), "table.zarr", seds=seds, catalogue=table)
+    assert ad.verify("table.zarr").passed
+    stored = ad.open_pairs("table.zarr")["image_redshift"]
+    assert stored.values.tolist() == [0.0, 1.5]
+    # Sets without one are what they were before it could be said.
+    assert "image_redshift" not in recipe().identity()["profile"]
+    assert recipe(image_redshift=0.0).identity()["profile"]["image_redshift"] == 0.0
 
 
 @pytest.mark.parametrize("kind", ["netcdf", "zarr"])
@@ -176,6 +198,21 @@ WRONG = [
     ({"source": "no.npy"}, None, "images: got "),
     ({}, {"image": [0, 12]}, "catalogue.image, row 1: got 12, expected 0 to 11, the"),
     ({}, {"axis_ratio": [0.5]}, "catalogue.axis_ratio: got a column, and profile ima"),
+    (
+        {},
+        {"image_redshift": [0.1, -0.1]},
+        "catalogue.image_redshift, row 1: got -0.1, expected a number from 0 on; ",
+    ),
+    (
+        {},
+        {"image_redshift": [np.nan]},
+        "catalogue.image_redshift, row 0: got nan, expected a number from 0 on; ",
+    ),
+    (
+        {"draw": "random"},
+        {"image_redshift": [0.1]},
+        "catalogue.image_redshift: got a column, and images drawn at random, expec",
+    ),
     ({"galaxies": 4}, {"image": [1]}, "galaxies: got 4, expected at most 1, the rows"),
 ]
 
@@ -186,6 +223,24 @@ def test_what_does_not_fit_is_told_in_one_line(stack, seds, choices, table, mess
         ad.simulate(recipe(**choices), seds, [0], catalogue=table)
     assert str(caught.value).startswith(message)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"image_redshift": -0.1}, "profile.image_redshift: got -0.1, expected gre"),
+        ({"image_redshift": np.inf}, "profile.image_redshift: got inf, expected a fi"),
+        (
+            {"pixel_scale": 0.03},
+            "profile.pixel_scale: got 0.03, expected that of the recipe, 0.06; set "
+            "pixel_scale to 0.03: images are not resized",
+        ),
+    ],
+)
+def test_what_images_cannot_be_is_told_in_one_line(choices, message):
+    with pytest.raises(InputError) as caught:
+        recipe(**choices)
+    assert str(caught.value).startswith(message)
 
 
 def test_galaxies_beyond_the_images_and_dark_images_are_told(stack, seds):

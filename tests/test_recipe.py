@@ -18,6 +18,7 @@ from argdask.choices import Choices
 from argdask.errors import InputError
 from argdask.recipe import Recipe, assemble, read_yaml
 from argdask.sampling import Constant, Lognormal, Uniform
+from argdask.sed_choices import SedGrid
 
 NOT_A_NUMBER = float("nan")
 SEE = "see `argdask recipe` for every choice"
@@ -272,7 +273,7 @@ WRONG = [
     ),
     ({"filters": []}, "filters", "[]", "at least 1 of them", SEE),
     ({"filters": "f606w"}, "filters", "f606w", "a list", SEE),
-    ({"filters": [606]}, "filters.0", "606", "a valid string", SEE),
+    ({"filters": [606]}, "filters.0", "606", "a text", SEE),
     ({"profile": 4}, "profile", "4", "keys with values", SEE),
     (profile(name="spergel"), "profile.name", "spergel", "'sersic'", SEE),
     ({"profile": {"name": "images"}}, "profile.source", "nothing", "a value", SEE),
@@ -316,7 +317,7 @@ WRONG = [
     (
         profile(sersic_index=8.1),
         "profile.sersic_index",
-        "8.1 to 8.1",
+        "8.1",
         "values within 0.3 to 8",
         "set its minimum and maximum",
     ),
@@ -337,7 +338,7 @@ WRONG = [
     (
         profile(axis_ratio=0),
         "profile.axis_ratio",
-        "0 to 0",
+        "0",
         "values within 0.1 to 1",
         "set its minimum and maximum",
     ),
@@ -351,7 +352,7 @@ WRONG = [
     (
         profile(position_angle=-10),
         "profile.position_angle",
-        "-10 to -10",
+        "-10",
         "values within 0 to 180",
         "set its minimum and maximum",
     ),
@@ -365,7 +366,7 @@ WRONG = [
     (
         profile(half_light_radius=-1),
         "profile.half_light_radius",
-        "-1 to -1",
+        "-1",
         "values within 0 to inf",
         "set its minimum and maximum",
     ),
@@ -691,3 +692,32 @@ def test_radii_that_are_not_given_follow_the_pixel_scale(tmp_path: Path) -> None
 def test_a_scale_that_float32_cannot_hold_is_refused(scale: Any) -> None:
     with pytest.raises(InputError, match="scale"):
         Recipe(scale=scale)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("seed: 1\ngalaxies: 2\nseed: 3\n", "seed twice (lines 1 and 3)"),
+        ("scale: {max: 1,\n over: 2, max: 3}\n", "max twice (lines 1 and 2)"),
+        ("seed: 1\n'seed': 1\n", "seed twice (lines 1 and 2)"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(text, told):
+    Path("r.yaml").write_text(text)
+    for reads, field in ((Recipe.from_yaml, "recipe"), (SedGrid.from_yaml, "seds")):
+        with pytest.raises(InputError) as caught:
+            reads("r.yaml")
+        message = f"{field}: got r.yaml with {told}, expected each key once; drop one"
+        assert str(caught.value).startswith(message)
+
+
+def test_a_merged_key_may_be_replaced():
+    base = "redshifts: {<<: {law: uniform, min_separation: 0.5}, min_separation: 1.0}\n"
+    Path("merged.yaml").write_text(base)
+    merged = Recipe.from_yaml("merged.yaml").redshifts
+    assert (merged.law, merged.min_separation) == ("uniform", 1.0)
+
+
+def test_a_key_that_stands_twice_in_a_setting_is_refused():
+    with pytest.raises(InputError, match=r"--set: got scale=.*expected each key once"):
+        assemble({}, ["scale={max: 1, max: 2}"])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from astropy.modeling.models import Sersic2D
+from astropy.table import Table
 
 import argdask as ad
 from argdask.recipe import Recipe, assemble, read_yaml
@@ -19,19 +20,44 @@ BY_NAME = {path.stem: path for path in RECIPES}
 
 
 def test_there_are_recipes() -> None:
-    assert [path.stem for path in RECIPES] == [
-        "arg",
-        "bulge-and-disc",
-        "continuous",
-        "lopsided",
-    ]
+    expected = ["arg", "bulge-and-disc", "continuous", "lopsided", "own-images"]
+    assert [path.stem for path in RECIPES] == expected
+
+
+def brought(path: Path) -> list[str]:
+    """Make what a recipe names, and return the settings that say where it is."""
+    if path.stem != "own-images":
+        return ["galaxies=20", "image_shape=16"]
+    random = np.random.default_rng(5)
+    np.save("mine.npy", random.lognormal(0, 1, (20, 16, 16)).astype(np.float32))
+    columns = {
+        "galaxy_id": random.permutation(60)[:20],
+        "z_in": random.uniform(0.1, 1.5, 20),
+        "magnitude": random.uniform(20, 24, 20),
+        "note": ["seen"] * 20,
+    }
+    Table(columns).write("mine.fits")
+    return ["profile.source=mine.npy", "catalogue.path=mine.fits"]
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_makes_a_store_that_verifies(path: Path, seds: xr.DataArray) -> None:
-    recipe = assemble(read_yaml(path), ["galaxies=20", "image_shape=16"])
+    recipe = assemble(read_yaml(path), brought(path))
     ad.write(recipe, "pairs.zarr", seds=seds)
     assert ad.verify("pairs.zarr").passed
+    pairs = ad.open_pairs("pairs.zarr")
+    assert (pairs.sizes["galaxy"], pairs.sizes["y"], pairs.sizes["x"]) == (20, 16, 16)
+
+
+def test_own_images_have_the_magnitudes_of_their_table(seds: xr.DataArray) -> None:
+    path = next(path for path in RECIPES if path.stem == "own-images")
+    pairs = ad.simulate(assemble(read_yaml(path), brought(path)), seds)
+    table = Table.read("mine.fits")
+    assert pairs["galaxy_id"].values.tolist() == table["galaxy_id"].tolist()
+    red = pairs["input"].sel(filter="acs_wfc_f814w").astype(float).sum(("y", "x"))
+    magnitude = 23.9 - 2.5 * np.log10(red / pairs.attrs["scale"])
+    # 256 pixels, each rounded to float32.
+    np.testing.assert_allclose(magnitude, table["magnitude"], atol=1e-5)
 
 
 def test_the_recipe_of_bulges_and_discs_holds_its_fractions(seds: xr.DataArray) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from scipy import stats
 
+from argdask.errors import InputError
 from argdask.sampling import (
     Beta,
     Choice,
@@ -267,7 +268,7 @@ def test_any_cut_normal_law_stays_within_its_bounds(start, width, sigma):
     keys = {"mean": 0.0, "sigma": sigma, "minimum": low, "maximum": high}
     held = stats.norm.cdf(start + width) - stats.norm.cdf(start)
     if held < 0.9e-9:
-        with pytest.raises(ValidationError, match="bounds that hold"):
+        with pytest.raises(InputError, match="bounds that hold"):
             Normal(**keys)
     # Two routes to the same small difference of probabilities near 1 may disagree.
     if held < 1.1e-9:
@@ -375,14 +376,14 @@ def test_what_is_no_distribution_is_refused(wrong):
             "bounds that hold more than 1e-9",
         ),
         (Beta, {"alpha": 1, "beta": 1, "minimum": 2}, "less than the maximum, 1"),
-        (Choice, {"values": []}, "at least 1 item"),
+        (Choice, {"values": []}, "at least 1 of them"),
         (Choice, {"values": [1], "weights": [0]}, "1 weights, not all zero"),
         (Choice, {"values": [1, 2], "weights": [1]}, "2 weights, not all zero"),
         (Choice, {"values": [1], "weights": [-1]}, "greater than or equal to 0"),
     ],
 )
 def test_laws_without_meaning_are_refused(law, wrong, expected):
-    with pytest.raises(ValidationError, match=expected):
+    with pytest.raises(InputError, match=expected):
         law(**wrong)
 
 

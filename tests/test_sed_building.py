@@ -677,7 +677,7 @@ def test_choices_that_cannot_be_built_are_refused(
 
 
 def test_a_yaml_file_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"^seds: .*No such file.*seds --choices"):
+    with pytest.raises(InputError, match=r"^seds: .*No such file.*check the path"):
         SedGrid.from_yaml(tmp_path / "no.yaml")
     (tmp_path / "list.yaml").write_text("- 1\n")
     with pytest.raises(InputError, match=r"^seds: .*keys with values.*--choices"):

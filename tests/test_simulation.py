@@ -18,7 +18,7 @@ from argdask.simulation import Simulation, dataset_of, template_parameters
 SMALL = {"image_shape": (9, 11), "scale": 1.7}
 # What is there only when it is asked for.
 OTHERS = (
-    *("stellar_mass", "group", "image", "invalid_pixels"),
+    *("stellar_mass", "group", "image", "image_redshift", "invalid_pixels"),
     *("bulge_to_total", "light_fraction", "component_sed_index"),
     *("component_flux_in", "component_flux_out"),
 )

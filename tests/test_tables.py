@@ -459,7 +459,7 @@ BAD: list[tuple[Any, str]] = [
     ({"sed_index": [1], "template_name": ["El"]}, "template_name: got both"),
     (pd.DataFrame([[1, 2]], columns=["z_in", "z_in"]), "two of them"),
     # units
-    ({"half_light_radius": [0.5]}, "got no unit.*such as arcsec.*units={'half"),
+    ({"half_light_radius": [0.5]}, r"got no unit.*such as arcsec.*in units, as \{half"),
     ({"position_angle": [5.0]}, "got no unit.*such as deg"),
     ({"stellar_mass": [1e10]}, "got no unit.*such as solMass"),
     (_with_unit("half_light_radius", "kpc"), "unit kpc, expected arcsec or a unit"),

@@ -1,0 +1,118 @@
+"""The commands that look at what there is: inspect, verify, preview."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+import argdask as ad
+from argdask import cli_options as options
+from argdask.errors import InputError
+
+__all__ = ["inspect", "preview", "verify"]
+
+
+@click.command(
+    epilog=options.examples(
+        "argdask inspect pairs.zarr\nargdask inspect pairs.zarr --json"
+    )
+)
+@click.argument("store", metavar="STORE")
+@options.as_json
+def inspect(store: str, as_json: bool) -> None:
+    """Show what is in a store: variables, sizes, ranges, recipe."""
+    from argdask.inspection import inspect as inspect_store
+
+    report = inspect_store(store)
+    click.echo(report.to_json() if as_json else report.to_text())
+
+
+@click.command(epilog=options.examples("argdask verify pairs.zarr"))
+@click.argument("store", metavar="STORE")
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    default=16,
+    show_default=True,
+    help="Galaxies to make again and compare.",
+)
+@options.as_json
+def verify(store: str, sample: int, as_json: bool) -> None:
+    """Check a store: checksums of all files, structure, some galaxies made again."""
+    report = ad.verify(store, sample=sample)
+    if as_json:
+        click.echo(report.to_json())
+    else:
+        for check in report.checks:
+            click.echo(f"{'ok    ' if check.passed else 'FAILED'} {check.name}")
+            for line in check.details:
+                click.echo(f"       {line}")
+    if not report.passed:
+        sys.exit(options.FAILED)
+
+
+@click.command(
+    epilog=options.examples(
+        "argdask preview pairs.zarr -o preview.png\n"
+        "argdask preview train.yaml -o preview.png --galaxies 6\n"
+        "argdask preview train.yaml -o preview.png --images cutouts"
+    )
+)
+@click.argument("source", metavar="STORE_OR_R.yaml")
+@click.option(
+    "-o", "--out", "picture", required=True, metavar="P.png", help="The picture."
+)
+@click.option(
+    "--galaxies",
+    type=click.IntRange(min=1, max=50),
+    default=4,
+    show_default=True,
+    help="How many galaxies to show.",
+)
+@options.seds_file
+@options.filter_names
+@options.catalogue_file
+@options.images_source
+def preview(source: str, picture: str, galaxies: int, **brought: str | None) -> None:
+    """Draw a few galaxies, input above target, all filters across.
+
+    Of a store, or of what a recipe would make, with the SED grid, the catalogue and the
+    images that are named besides.
+    """
+    from argdask.plotting import save
+
+    if Path(source).is_dir():
+        for name, value in brought.items():
+            if value is not None:
+                option = name.removesuffix("_file").removesuffix("_source")
+                field = f"--{option.replace('_', '-')}"
+                expected = "a recipe to use it with, not a store, which has its own"
+                raise InputError(field, value, expected, "leave it out")
+        pairs = ad.open_pairs(source, chunks=None, incomplete=True)
+        pairs = pairs.isel(galaxy=slice(galaxies))
+    else:
+        pairs = _first_pairs(source, galaxies, **brought)
+    save(ad.preview(pairs), picture)
+    click.echo(f"wrote {picture}")
+
+
+def _first_pairs(
+    recipe_file: str,
+    galaxies: int,
+    *,
+    seds_file: str | None,
+    filter_names: str | None,
+    **brought: Any,
+) -> Any:
+    from argdask.image_light import light_of
+    from argdask.recipe_tables import completed, table_of
+
+    recipe = options.recipe_of(None, recipe_file, (), **brought)
+    seds = options.grid_of(seds_file, filter_names)
+    table = table_of(recipe)
+    count = min(galaxies, completed(recipe, table, light_of(recipe)).galaxies)
+    ids = range(count) if table is None else table.galaxy_id[:count]
+    return ad.simulate(recipe, seds, ids)

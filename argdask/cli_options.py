@@ -1,0 +1,174 @@
+"""What the commands share: options, examples in their help, exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from argdask.errors import InputError
+
+if TYPE_CHECKING:
+    from argdask.recipe import Recipe
+
+__all__ = [
+    "BAD_INPUT",
+    "COMPLETE",
+    "FAILED",
+    "INCOMPLETE",
+    "INTERNAL",
+    "as_json",
+    "catalogue_file",
+    "examples",
+    "filter_names",
+    "grid_of",
+    "images_source",
+    "recipe_file",
+    "recipe_of",
+    "seds_file",
+    "settings",
+]
+
+COMPLETE, FAILED, BAD_INPUT, INCOMPLETE, INTERNAL = 0, 1, 2, 3, 70
+
+recipe_file = click.option(
+    "--recipe", "recipe_file", metavar="R.yaml", help="Choices; see `argdask recipe`."
+)
+settings = click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="One choice, for example profile.axis_ratio=0.5; may be repeated.",
+)
+seds_file = click.option(
+    "--seds",
+    "seds_file",
+    metavar="FILE",
+    help="SED grid: netCDF, Zarr, .npz, or what smpy wrote; else the built-in one.",
+)
+filter_names = click.option(
+    "--filter-names",
+    metavar="A,B,...",
+    help="Names of that file's filters, in its order.",
+)
+catalogue_file = click.option(
+    "--catalogue",
+    "catalogue_file",
+    metavar="FILE",
+    help="Your galaxies, a row each: CSV, ECSV, FITS or Parquet. Its columns take the "
+    "place of what is drawn. What has no unit in it: --set catalogue.units.NAME=UNIT.",
+)
+images_source = click.option(
+    "--images",
+    "images_source",
+    metavar="SOURCE",
+    help="Your images in the place of profiles, one band of each galaxy: .npy, Zarr or "
+    "netCDF (image, y, x), or a folder of FITS cut-outs. Each is used once; any by "
+    "chance: --set profile.draw=random.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def examples(text: str) -> str:
+    """Return what stands at the end of a command's help.
+
+    Parameters
+    ----------
+    text
+        Commands, one a line.
+
+    Returns
+    -------
+    str
+        Text that click does not wrap.
+    """
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in text.splitlines())
+
+
+def grid_of(path: str | None, names: str | None) -> Any:
+    """Return the SED grid that the options name.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    names
+        Names of its filters, with commas between them; those in the file if left out.
+
+    Returns
+    -------
+    DataArray or None
+        The grid, if there is one.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or names are given without a file.
+    """
+    if path is None:
+        if names is not None:
+            raise InputError(
+                "--filter-names",
+                names,
+                "an SED file to name the filters of",
+                "add --seds",
+            )
+        return None
+    from argdask.sed_files import read_seds
+
+    return read_seds(path, filters=names.split(",") if names else None)
+
+
+def recipe_of(
+    base: Recipe | None,
+    recipe_file: str | None,
+    settings: Iterable[str] = (),
+    *,
+    catalogue_file: str | None = None,
+    images_source: str | None = None,
+    **numbers: int | None,
+) -> Recipe:
+    """Lay choices over a recipe file, or over a base where there is no file.
+
+    Parameters
+    ----------
+    base
+        The recipe of a store.
+    recipe_file
+        YAML.
+    settings
+        Texts ``key=value``, which go over both.
+    catalogue_file, images_source
+        What the user brings; it goes over the settings, as the numbers do.
+    **numbers
+        Numbers by their keys; None for what is not given.
+
+    Returns
+    -------
+    Recipe
+        The recipe.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or the result is no recipe.
+    """
+    from argdask.recipe import assemble, read_yaml
+
+    given: dict[str, Any] = {key: n for key, n in numbers.items() if n is not None}
+    if recipe_file is not None:
+        start = read_yaml(recipe_file)
+    else:
+        start = {} if base is None else json.loads(base.model_dump_json())
+    if catalogue_file is not None:
+        given["catalogue.path"] = catalogue_file
+    if images_source is not None:
+        before = start.get("profile")
+        if not isinstance(before, dict) or before.get("name") != "images":
+            # The keys of another profile mean nothing to images.
+            start.pop("profile", None)
+        given |= {"profile.name": "images", "profile.source": images_source}
+    return assemble(start, settings, given)
