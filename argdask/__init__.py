@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from argdask.errors import IncompleteError, InputError
     from argdask.filter_curves import search_filters
+    from argdask.monitoring import status
     from argdask.pairs import build, simulate
     from argdask.plotting import plot_seds, preview
     from argdask.recipe import Recipe
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from argdask.sed_files import read_seds, write_seds
     from argdask.sed_sources import default_seds
     from argdask.seds import interpolate_redshift
+    from argdask.steps import finalise, init, part
     from argdask.store.export import export
     from argdask.store.reading import open_pairs
     from argdask.tables import read_table
@@ -39,14 +41,18 @@ _HOMES = {
     "build_seds": "argdask.sed_building",
     "default_seds": "argdask.sed_sources",
     "export": "argdask.store.export",
+    "finalise": "argdask.steps",
+    "init": "argdask.steps",
     "interpolate_redshift": "argdask.seds",
     "open_pairs": "argdask.store.reading",
+    "part": "argdask.steps",
     "plot_seds": "argdask.plotting",
     "preview": "argdask.plotting",
     "read_seds": "argdask.sed_files",
     "read_table": "argdask.tables",
     "search_filters": "argdask.filter_curves",
     "simulate": "argdask.pairs",
+    "status": "argdask.monitoring",
     "verify": "argdask.verification",
     "write": "argdask.run",
     "write_seds": "argdask.sed_files",
@@ -61,14 +67,18 @@ __all__ = [
     "build_seds",
     "default_seds",
     "export",
+    "finalise",
+    "init",
     "interpolate_redshift",
     "open_pairs",
+    "part",
     "plot_seds",
     "preview",
     "read_seds",
     "read_table",
     "search_filters",
     "simulate",
+    "status",
     "verify",
     "write",
     "write_seds",

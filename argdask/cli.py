@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,6 +14,7 @@ import argdask as ad
 from argdask import cli_options as options
 from argdask.cli_look import inspect, preview, verify
 from argdask.cli_seds import seds
+from argdask.cli_store import finalise, init, part, status
 from argdask.errors import IncompleteError, InputError
 
 __all__ = ["main"]
@@ -43,14 +42,7 @@ def cli() -> None:
     )
 )
 @click.argument("out", metavar="OUT")
-@options.recipe_file
-@options.settings
-@options.seds_file
-@options.filter_names
-@options.catalogue_file
-@options.images_source
-@click.option("--galaxies", type=int, metavar="N", help="Number of galaxies.")
-@click.option("--seed", type=int, metavar="S", help="What random numbers follow from.")
+@options.all_choices
 @click.option(
     "--cluster",
     default="local",
@@ -79,11 +71,11 @@ def generate(
     """
     from argdask.clusters import client_for
 
-    stored = _stored_recipe(Path(out))
+    stored = options.stored_recipe(out)
     recipe = options.recipe_of(stored, **choices)
     seds = options.grid_of(seds_file, filter_names)
     workers = _workers(jobs, recipe)
-    with client_for(cluster, workers) as client, _progress() as show:
+    with client_for(cluster, workers) as client, options.shown_progress() as show:
         made = ad.write(recipe, out, seds=seds, client=client, progress=show)
     _print_summary(out, made)
 
@@ -140,7 +132,7 @@ def recipe(
 )
 def export(store: str, folder: str, layout: str) -> None:
     """Copy a store to plain files in DIR, or go on with a copy that was begun."""
-    with _progress() as show:
+    with options.shown_progress() as show:
         made = ad.export(store, folder, layout=layout, progress=show)
     state = f"wrote {', '.join(made.made)}" if made.made else "it was complete"
     click.echo(
@@ -148,7 +140,7 @@ def export(store: str, folder: str, layout: str) -> None:
     )
 
 
-for _command in (inspect, verify, preview, seds):
+for _command in (inspect, verify, preview, seds, init, part, finalise, status):
     cli.add_command(_command)
 
 
@@ -201,12 +193,6 @@ def _write_new(out: str, text: str) -> None:
         ) from None
 
 
-def _stored_recipe(out: Path) -> ad.Recipe | None:
-    from argdask.store.work import read_plan
-
-    return read_plan(out).recipe if out.exists() else None
-
-
 def _workers(jobs: int | None, recipe: ad.Recipe) -> int:
     from argdask.clusters import available_cores
 
@@ -216,40 +202,6 @@ def _workers(jobs: int | None, recipe: ad.Recipe) -> int:
     filters = 9 if recipe.filters is None else len(recipe.filters)
     size = 8 * recipe.galaxies * height * width * filters
     return available_cores() if size > _WORTH_A_CLUSTER else 1
-
-
-@contextmanager
-def _progress() -> Iterator[Any]:
-    """Yield what shows progress: a bar on a terminal, else a line for each tenth."""
-    if not sys.stderr.isatty():
-        shown = -1
-
-        def show_line(made: int, galaxies: int) -> None:
-            nonlocal shown
-            tenth = 10 * made // galaxies
-            if tenth > shown:
-                shown = tenth
-                click.echo(f"{made} of {galaxies} galaxies", err=True)
-
-        yield show_line
-        return
-    from rich import progress
-    from rich.console import Console
-
-    columns = (
-        progress.TextColumn("{task.description}"),
-        progress.MofNCompleteColumn(),
-        progress.BarColumn(),
-        progress.TaskProgressColumn(),
-        progress.TimeRemainingColumn(),
-    )
-    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("preparing", total=None)
-
-        def show_bar(made: int, galaxies: int) -> None:
-            bar.update(task, description="galaxies", completed=made, total=galaxies)
-
-        yield show_bar
 
 
 def _print_summary(out: str, made: Any) -> None:

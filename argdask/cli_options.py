@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,17 +22,24 @@ __all__ = [
     "FAILED",
     "INCOMPLETE",
     "INTERNAL",
+    "all_choices",
     "as_json",
     "catalogue_file",
     "examples",
     "filter_names",
+    "galaxies",
     "grid_of",
     "images_source",
     "recipe_file",
     "recipe_of",
     "seds_file",
+    "seed",
     "settings",
+    "shown_progress",
+    "stored_recipe",
 ]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 COMPLETE, FAILED, BAD_INPUT, INCOMPLETE, INTERNAL = 0, 1, 2, 3, 70
 
@@ -69,7 +79,34 @@ images_source = click.option(
     "netCDF (image, y, x), or a folder of FITS cut-outs. Each is used once; any by "
     "chance: --set profile.draw=random.",
 )
+galaxies = click.option("--galaxies", type=int, metavar="N", help="Number of galaxies.")
+seed = click.option(
+    "--seed", type=int, metavar="S", help="What random numbers follow from."
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def all_choices(command: Command) -> Command:
+    """Give a command all options that say what a store shall hold.
+
+    Parameters
+    ----------
+    command
+        The function of the command.
+
+    Returns
+    -------
+    Callable
+        The same, with options.
+    """
+    every = (
+        *(recipe_file, settings, seds_file, filter_names),
+        *(catalogue_file, images_source, galaxies, seed),
+    )
+    # The last one that is given stands first in the help.
+    for option in reversed(every):
+        command = option(command)
+    return command
 
 
 def examples(text: str) -> str:
@@ -172,3 +209,66 @@ def recipe_of(
             start.pop("profile", None)
         given |= {"profile.name": "images", "profile.source": images_source}
     return assemble(start, settings, given)
+
+
+def stored_recipe(path: str) -> Recipe | None:
+    """Return the recipe of the store at a path, if there is one.
+
+    Parameters
+    ----------
+    path
+        The store.
+
+    Returns
+    -------
+    Recipe or None
+        The recipe, which choices are laid over.
+
+    Raises
+    ------
+    InputError
+        If something else is there.
+    """
+    from argdask.store.work import read_plan
+
+    return read_plan(Path(path)).recipe if Path(path).exists() else None
+
+
+@contextmanager
+def shown_progress() -> Iterator[Any]:
+    """Show progress: a bar on a terminal, else a line for each tenth.
+
+    Yields
+    ------
+    Callable
+        What is to be called with the number of galaxies made and of all.
+    """
+    if not sys.stderr.isatty():
+        shown = -1
+
+        def show_line(made: int, galaxies: int) -> None:
+            nonlocal shown
+            tenth = 10 * made // max(galaxies, 1)
+            if tenth > shown:
+                shown = tenth
+                click.echo(f"{made} of {galaxies} galaxies", err=True)
+
+        yield show_line
+        return
+    from rich import progress
+    from rich.console import Console
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.MofNCompleteColumn(),
+        progress.BarColumn(),
+        progress.TaskProgressColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("preparing", total=None)
+
+        def show_bar(made: int, galaxies: int) -> None:
+            bar.update(task, description="galaxies", completed=made, total=galaxies)
+
+        yield show_bar

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import itertools
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from argdask.errors import IncompleteError
-from argdask.store.plan import Plan
+from argdask.store.plan import Piece, Plan
 from argdask.store.receipts import Journal, Receipt
 from argdask.store.work import make_piece
 
@@ -20,18 +20,13 @@ if TYPE_CHECKING:
 __all__ = [
     "DISK_ERRORS",
     "Count",
-    "Piece",
     "Progress",
     "active_client",
     "drive",
-    "pieces_of",
 ]
 
 Progress = Callable[[int, int], None]
 """Called with the number of galaxies made so far, and of all."""
-
-Piece = tuple[str, int]
-"""Kind of work, part or block, and its number."""
 
 # Attempts at one piece of work before it is set aside while the others go on.
 _ATTEMPTS = 3
@@ -71,23 +66,6 @@ class Count:
         self._made += galaxies
         if self._progress is not None:
             self._progress(self._made, self._galaxies)
-
-
-def pieces_of(plan: Plan) -> Iterator[Piece]:
-    """Return all pieces of a store: the blocks of truth, then the parts of images.
-
-    Parameters
-    ----------
-    plan
-        The store's plan.
-
-    Yields
-    ------
-    tuple
-        Kind and number.
-    """
-    yield from (("block", index) for index in range(plan.blocks))
-    yield from (("part", index) for index in range(plan.parts))
 
 
 def active_client() -> Client | None:
@@ -151,6 +129,7 @@ def drive(
             if isinstance(result, OSError) and result.errno in DISK_ERRORS:
                 raise result
             failed[piece] = f"{type(result).__name__}: {result}"
+            journal.fail(plan, piece, _ATTEMPTS, failed[piece])
             continue
         journal.append(result)
         if piece[0] == "part":

@@ -104,6 +104,8 @@ class Layout(Choices):
     """Galaxies in a part: one task and one file for each image variable."""
     chunk: Annotated[int, Field(ge=1, le=2**20)] | None = None
     """Galaxies in an inner chunk: the least that a reader loads; divides part."""
+    block: Annotated[int, Field(ge=1)] | None = None
+    """Galaxies in a file of each truth column."""
 
     @model_validator(mode="after")
     def _check_division(self) -> Self:

@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from argdask.driver import DISK_ERRORS, Count, Progress, active_client, drive, pieces_of
-from argdask.errors import IncompleteError, InputError
+from argdask.driver import DISK_ERRORS, Count, Progress, active_client, drive
+from argdask.errors import IncompleteError
+from argdask.planning import Work, begin, is_complete, planned
 from argdask.recipe import Recipe
-from argdask.recipe_tables import table_of
-from argdask.sed_sources import default_seds
-from argdask.simulation import Simulation
 from argdask.store import closing
-from argdask.store.formats import name_for
-from argdask.store.plan import Plan, check_images, plan_of
-from argdask.store.receipts import Receipt, done_receipts, remove_receipts
-from argdask.store.work import (
-    initialise,
-    read_attributes,
-    read_plan,
-    simulation_of,
-)
-from argdask.tables import UserTable
+from argdask.store.plan import Plan
+from argdask.store.receipts import done_receipts, remove_receipts
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Summary", "write"]
-
-# Files and folders of metadata, truth, grid and checksums, rounded up.
-_FILES_OF_A_STORE = 200
+__all__ = ["Summary", "close", "resumable", "tidy", "write"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +35,7 @@ class Summary:
     made: int
     """Galaxies that this run made."""
     size: int
-    """Bytes of the store's image and truth files."""
+    """Bytes of the store's files."""
 
 
 def write(
@@ -97,179 +83,77 @@ def write(
     """
     # Workers may have another working directory.
     place = Path(path).absolute()
-    simulation, plan = _planned(recipe, place, seds, catalogue)
-    if _is_complete(place):
-        closing.sweep(place)
-        remove_receipts(place)
-        return Summary(place, plan, 0, _size_of(place))
-    done = done_receipts(place, plan)
-    check_images(simulation, plan)
-    _check_space(place, simulation, plan, done)
-    if not place.exists():
-        initialise(place, simulation, plan)
+    work = planned(recipe, place, seds, catalogue)
+    if work.complete:
+        tidy(place)
+        return Summary(place, work.plan, 0, closing.size_of(place))
+    done = done_receipts(work.place, work.plan)
+    begin(work, done)
     finished = {(r.kind, r.index) for r in done}
-    tasks = [t for t in pieces_of(plan) if t not in finished]
+    tasks = [piece for piece in work.pieces() if piece not in finished]
     before = sum(r.stop - r.start for r in done if r.kind == "part")
-    count = Count(before, plan.galaxies, progress)
-    with _resumable(place):
-        drive(place, plan, tasks, client or active_client(), count)
-        closing.finalise(place, plan, done_receipts(place, plan))
-    remove_receipts(place)
-    return Summary(place, plan, plan.galaxies - before, _size_of(place))
+    count = Count(before, work.plan.galaxies, progress)
+    with resumable(work):
+        drive(work.place, work.plan, tasks, client or active_client(), count)
+        close(work)
+    return Summary(
+        place, work.plan, work.plan.galaxies - before, closing.size_of(place)
+    )
+
+
+def close(work: Work) -> None:
+    """Close a store of which all pieces are made, and leave nothing beside it.
+
+    Parameters
+    ----------
+    work
+        The store, which may be complete by now.
+
+    Raises
+    ------
+    IncompleteError
+        If pieces are missing.
+    """
+    receipts = done_receipts(work.place, work.plan)
+    closing.finalise(work.store, work.plan, receipts)
+    remove_receipts(work.store)
+
+
+def tidy(store: Path) -> None:
+    """Delete what killed processes left in and beside a complete store.
+
+    Parameters
+    ----------
+    store
+        The store.
+    """
+    closing.sweep(store)
+    remove_receipts(store)
 
 
 @contextmanager
-def _resumable(place: Path) -> Iterator[None]:
-    """Tell a disk that is full, and a store that others closed, from what is wrong."""
+def resumable(work: Work) -> Iterator[None]:
+    """Tell a disk that is full, and a store that others closed, from what is wrong.
+
+    Parameters
+    ----------
+    work
+        What is being made.
+
+    Raises
+    ------
+    IncompleteError
+        If pieces are missing, or the disk is full.
+    """
     try:
         yield
     except (IncompleteError, OSError) as error:
         # Another process may have made and closed the store meanwhile.
-        if _is_complete(place):
+        if is_complete(work.store):
             return
         if isinstance(error, IncompleteError) or error.errno not in DISK_ERRORS:
             raise
         raise IncompleteError(
-            f"{place}: {error.strerror}; free some space and run the same command "
+            f"{work.store}: {error.strerror}; free some space and run the same command "
             "again to resume"
         ) from error
-
-
-def _planned(
-    recipe: Recipe | None, place: Path, seds: xr.DataArray | None, catalogue: Any
-) -> tuple[Simulation, Plan]:
-    """Plan a new store, or find the plan of the one that is there."""
-    if not place.exists():
-        _check_parent(place)
-        grid = default_seds() if seds is None else seds
-        chosen = Recipe() if recipe is None else recipe
-        simulation = Simulation(chosen, grid, table=table_of(chosen, catalogue))
-        return simulation, plan_of(simulation, name_for(place))
-    stored = read_plan(place)
-    own, plan = simulation_of(place, stored.fingerprint)
-    if recipe is None and seds is None and catalogue is None:
-        return own, plan
-    chosen = recipe or stored.recipe
-    grid = own.catalogue.seds if seds is None else seds
-    _compare(place, stored, chosen, grid, _table_to_compare(chosen, own, catalogue))
-    return own, plan
-
-
-def _table_to_compare(
-    recipe: Recipe, own: Simulation, catalogue: Any
-) -> UserTable | None:
-    """Return the table that is asked for, the store's own where none is named."""
-    if catalogue is not None and recipe.catalogue == own.recipe.catalogue:
-        # The recipe came from the store, and the table is what is new.
-        recipe = recipe.model_copy(update={"catalogue": None})
-    if catalogue is None:
-        named = recipe.catalogue
-        gone = named is not None and not Path(named.path).expanduser().exists()
-        if named is None or (gone and named == own.recipe.catalogue):
-            return own.catalogue.table
-    return table_of(recipe, catalogue)
-
-
-def _compare(
-    place: Path,
-    stored: Plan,
-    recipe: Recipe,
-    seds: xr.DataArray,
-    table: UserTable | None,
-) -> None:
-    """Refuse to go on with a store that another recipe, grid or table made."""
-    # Filters first: what the store's own grid lacks is no fault of a filter's name.
-    filters = stored.recipe.model_copy(update={"filters": recipe.filters})
-    _refuse_differences(place, stored, replace(stored, recipe=filters))
-    same_scale = recipe.scale == stored.recipe.scale
-    scale = stored.scale if same_scale else None
-    simulation = Simulation(recipe, seds, scale, table=table)
-    recipe = simulation.recipe
-    if recipe.galaxies != stored.galaxies:
-        raise InputError(
-            "galaxies",
-            recipe.galaxies,
-            f"{stored.galaxies} as in {place}",
-            "choose another path, or the same number to go on with this store",
-        )
-    _refuse_differences(place, stored, plan_of(simulation, stored.format))
-
-
-def _refuse_differences(place: Path, stored: Plan, asked: Plan) -> None:
-    if differences := stored.differences(asked):
-        told = ", ".join(
-            f"{key} ({have} there, {want} asked for)"
-            for key, (have, want) in list(differences.items())[:4]
-        )
-        raise InputError(
-            "store",
-            str(place),
-            "a store of the same recipe, SED grid, catalogue and images",
-            f"it differs in {told}; choose another path, or delete it first",
-        )
-
-
-def _check_parent(place: Path) -> None:
-    parent = place.parent
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise InputError(
-            "store",
-            str(place),
-            "a place in a folder that can be written",
-            f"make {parent} or choose another path",
-        )
-
-
-def _check_space(
-    place: Path, simulation: Simulation, plan: Plan, done: list[Receipt]
-) -> None:
-    """Refuse to start what the file system cannot hold, compressed or not."""
-    stored = sum(record.size for r in done for record in r.files.values())
-    made = sum(len(r.files) for r in done if r.kind == "part")
-    inodes = _FILES_OF_A_STORE + plan.parts * len(simulation.images) - made
-    needed = bytes_of_images(simulation, plan) * 1.01 - stored
-    status = os.statvfs(place.parent)
-    free = status.f_bavail * status.f_frsize
-    if needed > free:
-        raise InputError(
-            "store",
-            str(place),
-            f"{needed / 1e9:.3g} GB of space, not {free / 1e9:.3g} GB",
-            "choose fewer galaxies, fewer filters or another disk",
-        )
-    # Some file systems do not count inodes and say 0.
-    if status.f_files and inodes > status.f_favail:
-        raise InputError(
-            "store",
-            str(place),
-            f"{inodes} inodes, not the {status.f_favail} that are free",
-            "choose a larger layout.part or another disk",
-        )
-
-
-def bytes_of_images(simulation: Simulation, plan: Plan) -> int:
-    """Return the bytes of all images of a store before compression.
-
-    Parameters
-    ----------
-    simulation
-        What makes them.
-    plan
-        How many there are.
-
-    Returns
-    -------
-    int
-        Bytes.
-    """
-    height, width = simulation.recipe.image_shape
-    pixels = height * width * simulation.catalogue.seds.sizes["filter"]
-    return 4 * pixels * len(simulation.images) * plan.galaxies
-
-
-def _is_complete(place: Path) -> bool:
-    return place.exists() and (read_attributes(place).get("state") == "complete")
-
-
-def _size_of(place: Path) -> int:
-    return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())

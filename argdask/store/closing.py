@@ -24,7 +24,7 @@ from argdask.store.plan import Plan
 from argdask.store.receipts import Receipt
 from argdask.store.work import read_attributes
 
-__all__ = ["CHECKSUMS", "finalise", "read_checksums", "sweep"]
+__all__ = ["CHECKSUMS", "finalise", "read_checksums", "size_of", "sweep"]
 
 # List of all files but itself and the root's metadata: a line for each, of CRC-32C,
 # bytes, number of the environment that made it (-1: none in particular), and path.
@@ -81,9 +81,7 @@ def sweep(path: Path) -> None:
 
 def _finalise(path: Path, plan: Plan, receipts: list[Receipt]) -> None:
     done = {(receipt.kind, receipt.index) for receipt in receipts}
-    wanted = {("block", k) for k in range(plan.blocks)}
-    wanted |= {("part", k) for k in range(plan.parts)}
-    if missing := sorted(wanted - done):
+    if missing := sorted(piece for piece in plan.pieces() if piece not in done):
         listed = ", ".join(f"{kind} {index}" for kind, index in missing[:10])
         raise IncompleteError(
             f"{path}: {len(missing)} pieces are missing: {listed}; run the same "
@@ -104,7 +102,7 @@ def _checksums(path: Path, receipts: list[Receipt]) -> tuple[list[str], list[str
         number = environments.index(_text(receipt.environment))
         for name, record in receipt.files.items():
             lines[name] = _line(name, record, number)
-    own = {CHECKSUMS, format_of(path).METADATA}
+    own = _unlisted(path)
     for name in files.files_below(path):
         if name not in lines and name not in own:
             lines[name] = _line(name, files.record_of(path / name), -1)
@@ -166,3 +164,30 @@ def read_checksums(path: Path) -> dict[str, FileRecord]:
             f"see `argdask verify {path}`",
         ) from None
     return found
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a complete store, without a walk through it.
+
+    Parameters
+    ----------
+    path
+        The store.
+
+    Returns
+    -------
+    int
+        Of all its files.
+
+    Raises
+    ------
+    InputError
+        If the list of files cannot be read.
+    """
+    own = sum((path / name).stat().st_size for name in _unlisted(path))
+    return own + sum(record.size for record in read_checksums(path).values())
+
+
+def _unlisted(path: Path) -> tuple[str, str]:
+    """Return the names of the files that are not in the list of checksums."""
+    return CHECKSUMS, format_of(path).METADATA

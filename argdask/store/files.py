@@ -30,7 +30,7 @@ PARTIAL = ".partial"
 _READ_BYTES = 1 << 22
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileRecord:
     """What is known of a finished file."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,7 +16,10 @@ from argdask.image_light import light_of
 from argdask.recipe import Recipe
 from argdask.simulation import PIXELS_VERSION, Simulation
 
-__all__ = ["Plan", "check_images", "plan_of"]
+__all__ = ["Piece", "Plan", "check_images", "plan_of"]
+
+Piece: TypeAlias = tuple[str, int]
+"""Kind of work, part (images) or block (truth columns), and its number."""
 
 # Raised by every change of the store's layout on disk.
 FORMAT_VERSION = 2
@@ -76,6 +80,28 @@ class Plan:
     def rows_of_block(self, index: int) -> tuple[int, int]:
         """Return the first row of a block and the one after its last."""
         return index * self.block, min((index + 1) * self.block, self.galaxies)
+
+    def rows_of(self, piece: Piece) -> tuple[int, int]:
+        """Return the first row of a piece and the one after its last."""
+        kind, index = piece
+        return (self.rows_of_part if kind == "part" else self.rows_of_block)(index)
+
+    def pieces(self, first: int = 0) -> Iterator[Piece]:
+        """Return the blocks of truth, then the parts of images.
+
+        Parameters
+        ----------
+        first
+            Leave out the pieces whose rows all come before this one.
+
+        Yields
+        ------
+        tuple
+            Kind and number.
+        """
+        blocks = range(first // self.block, self.blocks)
+        yield from (("block", index) for index in blocks)
+        yield from (("part", index) for index in range(first // self.part, self.parts))
 
     @property
     def choices(self) -> dict[str, Any]:
@@ -218,10 +244,12 @@ def plan_of(simulation: Simulation, name: str = "zarr") -> Plan:
         raise InputError(
             "layout.chunk", chunk, f"a divisor of part, {part}", "choose powers of two"
         )
-    low, high = _BLOCK_RANGE
-    # Each component has fluxes of its own.
-    high = max(_power_below(high // (1 + components)), low)
-    block = min(max(2 ** (recipe.galaxies - 1).bit_length(), low), high)
+    block = recipe.layout.block
+    if block is None:
+        low, high = _BLOCK_RANGE
+        # Each component has fluxes of its own.
+        high = max(_power_below(high // (1 + components)), low)
+        block = min(max(2 ** (recipe.galaxies - 1).bit_length(), low), high)
     hashed = grids.content_hash(simulation.catalogue.seds)
     table = simulation.catalogue.table
     rows = None if table is None else table.content_hash(recipe.galaxies)

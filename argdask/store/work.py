@@ -214,17 +214,18 @@ def make_piece(path: str | Path, fingerprint: str, kind: str, index: int) -> Rec
     place = Path(path)
     simulation, plan = simulation_of(place, fingerprint)
     found = FORMATS[plan.format]
-    part = kind == "part"
-    start, stop = (plan.rows_of_part if part else plan.rows_of_block)(index)
-    write = found.write_part if part else found.write_block
+    start, stop = plan.rows_of((kind, index))
+    write = found.write_part if kind == "part" else found.write_block
+    written = write(place, simulation, plan, index)
     return Receipt(
         fingerprint=fingerprint,
         kind=kind,
         index=index,
         start=start,
         stop=stop,
-        files=write(place, simulation, plan, index),
+        files=written,
         seconds=round(time.perf_counter() - began, 3),
+        finished=round(time.time(), 3),
         environment=environment(),
         job=job_id(),
     )

@@ -16,10 +16,11 @@ from argdask.store.plan import Plan
 from argdask.store.receipts import (
     Journal,
     Receipt,
+    done_and_failed,
     done_receipts,
     environment,
     job_id,
-    read_receipts,
+    read_journals,
     remove_receipts,
 )
 
@@ -63,9 +64,10 @@ def store(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_receipt_is_read_back_from_its_line() -> None:
-    receipt = receipt_of(3)
-    assert Receipt.from_line(receipt.to_line()) == receipt
+def test_a_receipt_is_read_back_from_its_journal(store: Path) -> None:
+    receipt = receipt_of(3, finished=1234.5)
+    Journal(store).append(receipt)
+    assert list(read_journals(store, FINGERPRINT)) == [receipt]
 
 
 def test_a_receipt_of_the_largest_set_takes_less_than_a_kilobyte() -> None:
@@ -78,14 +80,84 @@ def test_a_receipt_of_the_largest_set_takes_less_than_a_kilobyte() -> None:
     line = receipt_of(index, files=files, job="1234567.scheduler").to_line()
     assert "\n" not in line
     # DESIGN 6: a receipt is under 1 kB, so that millions of them stay readable.
-    assert len(line.encode()) < 1000
+    assert len(line.encode()) < 600
+
+
+def test_each_environment_is_written_once_and_shared(store: Path) -> None:
+    journal = Journal(store)
+    other = {"python": "0.0", "machine": "abacus"}
+    for index in range(4):
+        made_by = other if index % 2 else environment()
+        journal.append(receipt_of(index, environment=made_by))
+    text = journal_file(store).read_text()
+    assert text.count("abacus") == 1
+    assert text.count(environment()["llvmlite"]) >= 1
+    assert len(text.splitlines()) == 4 + 2
+    found = list(read_journals(store, FINGERPRINT))
+    assert [r.environment for r in found] == [environment(), other] * 2
+    # One object for all, however many receipts there are.
+    assert found[1].environment is found[3].environment
+
+
+def test_where_an_environment_was_lost_what_it_made_is_made_again(store: Path) -> None:
+    journal = Journal(store)
+    journal.append(receipt_of(0, environment={"machine": "abacus"}))
+    path = journal_file(store)
+    path.write_text(path.read_text().partition("\n")[2])
+    assert done_receipts(store, PLAN) == []
+    # That of this process is known without being told.
+    Journal(store).append(receipt_of(1))
+    for file in path.parent.iterdir():
+        lines = file.read_text().splitlines(keepends=True)
+        file.write_text(lines[-1])
+    assert [r.index for r in done_receipts(store, PLAN)] == [1]
+
+
+def test_failures_stand_until_the_work_is_done(store: Path) -> None:
+    journal = Journal(store)
+    journal.fail(PLAN, ("part", 1), 3, "ValueError: first")
+    journal.fail(PLAN, ("part", 1), 3, "ValueError: second")
+    Journal(store).fail(PLAN, ("part", 2), 1, f"RuntimeError: {'x' * 5000}")
+    # None of this plan's: there are four parts and one block.
+    journal.fail(PLAN, ("part", 4), 3, "of a larger set")
+    journal.fail(dataclasses.replace(PLAN, scale=2.0), ("part", 0), 3, "of another")
+    done, failed = done_and_failed(store, PLAN)
+    assert done == []
+    told = [(f.kind, f.index, f.attempts) for f in failed]
+    assert told == [("part", 1, 3), ("part", 2, 1)]
+    assert failed[0].reason == "ValueError: second"
+    assert failed[0].host
+    assert len(failed[1].reason) == 400
+    Journal(store).append(receipt_of(1))
+    done, failed = done_and_failed(store, PLAN)
+    assert [r.index for r in done] == [1]
+    assert [f.index for f in failed] == [2]
+
+
+def test_a_line_after_one_that_was_cut_off_is_whole(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(store)
+    journal.append(receipt_of(0))
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            journal.append(receipt_of(1))
+    path = journal_file(store)
+    path.write_bytes(path.read_bytes()[:-25])
+    journal.append(receipt_of(2))
+    assert [r.index for r in done_receipts(store, PLAN)] == [0, 2]
 
 
 def test_receipts_of_all_writers_count(store: Path) -> None:
     for index in range(3):
         Journal(store).append(receipt_of(index))
     assert len(list(store.with_name("pairs.zarr.receipts").iterdir())) == 3
-    found = sorted(r.index for r in read_receipts(store, FINGERPRINT))
+    found = sorted(r.index for r in read_journals(store, FINGERPRINT))
     assert found == [0, 1, 2]
     assert [r.index for r in done_receipts(store, PLAN)] == [0, 1, 2]
 
@@ -157,7 +229,7 @@ def test_lines_of_others_are_skipped(store: Path) -> None:
     # A journal that cannot be read as text at all, and something that is no journal.
     (path.parent / "binary.jsonl").write_bytes(bytes(range(256)) * 10)
     (path.parent / "note.txt").write_bytes(line)
-    found = list(read_receipts(store, FINGERPRINT))
+    found = list(read_journals(store, FINGERPRINT))
     assert found == [receipt_of(0), receipt_of(0)]
     assert done_receipts(store, PLAN) == [receipt_of(0)]
 
@@ -172,38 +244,46 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return journal_file(store)
 
 
-LENGTH = sum(len(receipt_of(index).to_line()) + 1 for index in range(3))
+# The first line says the environment of all.
+LENGTHS = [len(receipt_of(index).to_line()) + 1 for index in range(3)]
 
 
-@given(kept=st.integers(0, LENGTH))
+def first_line(journal: Path) -> int:
+    """Return the length of the line that says the environment."""
+    return journal.read_bytes().index(b"\n") + 1
+
+
+@given(share=st.floats(0, 1))
 def test_a_journal_cut_at_any_byte_keeps_its_whole_lines(
-    written: Path, kept: int
+    written: Path, share: float
 ) -> None:
     whole = written.read_bytes()
-    assert len(whole) == LENGTH
+    assert len(whole) == first_line(written) + sum(LENGTHS)
+    kept = round(share * len(whole))
     store = written.parent.with_name("pairs.zarr")
     try:
         written.write_bytes(whole[:kept])
-        found = list(read_receipts(store, FINGERPRINT))
+        found = list(read_journals(store, FINGERPRINT))
     finally:
         written.write_bytes(whole)
     # A line without its newline at the end is whole all the same.
     ends = [end for end, byte in enumerate(whole) if byte == ord("\n")]
-    expected = sum(end <= kept for end in ends)
+    expected = max(sum(end <= kept for end in ends) - 1, 0)
     assert found == [receipt_of(index) for index in range(expected)]
 
 
-@given(position=st.integers(0, LENGTH - 1), flip=st.integers(1, 255))
+@given(share=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 def test_a_flipped_byte_never_makes_another_receipt(
-    written: Path, position: int, flip: int
+    written: Path, share: float, flip: int
 ) -> None:
     whole = written.read_bytes()
+    position = int(share * len(whole))
     store = written.parent.with_name("pairs.zarr")
     spoilt = bytearray(whole)
     spoilt[position] ^= flip
     try:
         written.write_bytes(spoilt)
-        found = list(read_receipts(store, FINGERPRINT))
+        found = list(read_journals(store, FINGERPRINT))
     finally:
         written.write_bytes(whole)
     assert all(receipt in [receipt_of(k) for k in range(3)] for receipt in found)

@@ -1,0 +1,94 @@
+"""Commands that make a store a step at a time, and tell how far it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+import argdask as ad
+from argdask import cli_options as options
+
+__all__ = ["finalise", "init", "part", "status"]
+
+
+@click.command(
+    epilog=options.examples(
+        "argdask init pairs.zarr --galaxies 1000000\n"
+        "argdask part pairs.zarr --index $SLURM_ARRAY_TASK_ID --of 64\n"
+        "argdask finalise pairs.zarr"
+    )
+)
+@click.argument("out", metavar="OUT")
+@options.all_choices
+def init(
+    out: str, seds_file: str | None, filter_names: str | None, **choices: Any
+) -> None:
+    """Make a store without galaxies at OUT, for `part` to fill in.
+
+    The same options as for `generate`. Choices that are given for a store that is
+    there are compared with it.
+    """
+    recipe = options.recipe_of(options.stored_recipe(out), **choices)
+    seds = options.grid_of(seds_file, filter_names)
+    plan = ad.init(recipe, out, seds=seds).plan
+    click.echo(
+        f"{out}: {plan.galaxies} galaxies in {plan.parts} parts and {plan.blocks} "
+        "blocks to be made.\n\n"
+        f"    argdask part {out} --index K --of M    # K from 0 to M - 1\n"
+        f"    argdask finalise {out}\n"
+    )
+
+
+@click.command(
+    epilog=options.examples(
+        "argdask part pairs.zarr --index $SLURM_ARRAY_TASK_ID --of 64"
+    )
+)
+@click.argument("out", metavar="OUT")
+@click.option(
+    "--index",
+    type=int,
+    required=True,
+    metavar="K",
+    help="Number of the share, from 0 to M - 1.",
+)
+@click.option(
+    "--of",
+    type=click.IntRange(min=1),
+    required=True,
+    metavar="M",
+    help="Number of shares.",
+)
+def part(out: str, index: int, of: int) -> None:
+    """Make one share of what the store at OUT lacks, without a scheduler.
+
+    Shares may be made in any order, at once, and again. The exit code is 3 where some
+    of a share could not be made: the others are, and the same command tries again.
+    """
+    with options.shown_progress() as show:
+        made = ad.part(out, index, of, progress=show)
+    click.echo(f"{out}: share {index} of {of} is done; {made.made} galaxies made now.")
+
+
+@click.command(epilog=options.examples("argdask finalise pairs.zarr"))
+@click.argument("out", metavar="OUT")
+def finalise(out: str) -> None:
+    """Close the store at OUT, once all of its parts are made."""
+    made = ad.finalise(out)
+    click.echo(
+        f"{out}: {made.plan.galaxies} pairs ({made.size / 1e6:.1f} MB), complete."
+    )
+
+
+@click.command(
+    epilog=options.examples(
+        "argdask status pairs.zarr\nargdask status pairs.zarr --json"
+    )
+)
+@click.argument("store", metavar="STORE")
+@options.as_json
+def status(store: str, as_json: bool) -> None:
+    """Tell how far a store is: done, failed, rate, time left."""
+    report = ad.status(store)
+    click.echo(report.to_json() if as_json else report.to_text())
