@@ -212,7 +212,7 @@ def recipe_of(
 
 
 def stored_recipe(path: str) -> Recipe | None:
-    """Return the recipe of the store at a path, if there is one.
+    """Return the recipe that the store at a path has, or is being extended to.
 
     Parameters
     ----------
@@ -229,9 +229,10 @@ def stored_recipe(path: str) -> Recipe | None:
     InputError
         If something else is there.
     """
-    from argdask.store.work import read_plan
+    from argdask.planning import intended_plan
 
-    return read_plan(Path(path)).recipe if Path(path).exists() else None
+    plan = intended_plan(Path(path).absolute())
+    return None if plan is None else plan.recipe
 
 
 @contextmanager

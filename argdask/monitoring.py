@@ -10,6 +10,7 @@ from pathlib import Path
 from argdask.planning import is_complete
 from argdask.store.plan import Plan
 from argdask.store.receipts import Failure, Receipt, done_and_failed
+from argdask.store.staging import staged_plan, staging_of
 from argdask.store.work import read_plan
 
 __all__ = ["Progress", "Status", "status"]
@@ -35,7 +36,7 @@ class Status:
     store: str
     """The store."""
     state: str
-    """incomplete or complete."""
+    """incomplete, complete or being extended."""
     parts: Progress
     """Parts: the images."""
     blocks: Progress
@@ -95,17 +96,32 @@ def status(path: str | Path) -> Status:
     """
     store = Path(path).absolute()
     plan = read_plan(store)
-    if is_complete(store):
-        return _of(store, plan, "complete", [], [])
-    return _of(store, plan, "incomplete", *done_and_failed(store, plan))
+    if not is_complete(store):
+        return _of(store, plan, "incomplete", 0, *done_and_failed(store, plan))
+    larger = staged_plan(store)
+    if larger is None:
+        return _of(store, plan, "complete", plan.galaxies, [], [])
+    found = done_and_failed(staging_of(store), larger)
+    return _of(store, larger, "being extended", plan.galaxies, *found)
 
 
 def _of(
-    store: Path, plan: Plan, state: str, done: list[Receipt], failed: list[Failure]
+    store: Path,
+    plan: Plan,
+    state: str,
+    first: int,
+    done: list[Receipt],
+    failed: list[Failure],
 ) -> Status:
+    """Count what is done, besides the pieces whose rows were complete before."""
     parts = [receipt for receipt in done if receipt.kind == "part"]
     made = sum(receipt.stop - receipt.start for receipt in parts)
-    numbers = len(parts), len(done) - len(parts), made
+    whole = first // plan.part
+    numbers = (
+        whole + len(parts),
+        first // plan.block + len(done) - len(parts),
+        whole * plan.part + made,
+    )
     if state == "complete":
         numbers = plan.parts, plan.blocks, plan.galaxies
     rate = _rate(parts, time.time())

@@ -11,17 +11,27 @@ from typing import Any
 import xarray as xr
 
 from argdask.errors import InputError
-from argdask.recipe import Recipe
+from argdask.extension import enlarged
+from argdask.recipe import Recipe, Scale
 from argdask.recipe_tables import table_of
+from argdask.rendering import is_scale_of_fewer
 from argdask.sed_sources import default_seds
 from argdask.simulation import Simulation
 from argdask.store.formats import name_for
 from argdask.store.plan import Piece, Plan, check_images, plan_of
 from argdask.store.receipts import Receipt
+from argdask.store.staging import finish_fold, staged_plan, staging_of
 from argdask.store.work import initialise, read_attributes, read_plan, simulation_of
 from argdask.tables import UserTable
 
-__all__ = ["Work", "begin", "bytes_of_images", "is_complete", "planned"]
+__all__ = [
+    "Work",
+    "begin",
+    "bytes_of_images",
+    "intended_plan",
+    "is_complete",
+    "planned",
+]
 
 # Files and folders of metadata, truth, grid and checksums, rounded up.
 _FILES_OF_A_STORE = 200
@@ -39,15 +49,24 @@ class Work:
     """What makes the galaxies."""
     plan: Plan
     """How they are laid out."""
+    first: int = 0
+    """How many galaxies the store has already, if it is extended."""
 
     def pieces(self) -> Iterator[Piece]:
-        """Return all pieces that are made for it."""
-        return self.plan.pieces()
+        """Return all pieces that are made for it: those with rows that are new."""
+        return self.plan.pieces(self.first)
+
+    @property
+    def kept(self) -> int:
+        """Number of galaxies whose images stay as they are: those of whole parts."""
+        return self.first // self.plan.part * self.plan.part
 
     @property
     def complete(self) -> bool:
         """Whether there is nothing left to do."""
-        return is_complete(self.place)
+        if not is_complete(self.store):
+            return False
+        return read_plan(self.store).galaxies == self.plan.galaxies
 
 
 def is_complete(path: Path) -> bool:
@@ -66,10 +85,36 @@ def is_complete(path: Path) -> bool:
     return path.exists() and read_attributes(path).get("state") == "complete"
 
 
+def intended_plan(store: Path) -> Plan | None:
+    """Return the plan that a store has, or is being extended to.
+
+    Parameters
+    ----------
+    store
+        Where the store is or shall be.
+
+    Returns
+    -------
+    Plan or None
+        None where nothing is.
+
+    Raises
+    ------
+    InputError
+        If something else is there.
+    """
+    if not store.exists():
+        return None
+    return staged_plan(store) or read_plan(store)
+
+
 def planned(
     recipe: Recipe | None, store: Path, seds: xr.DataArray | None, catalogue: Any
 ) -> Work:
-    """Plan a new store, or find the plan of the one that is there; change nothing.
+    """Plan a new store, or find what is to be made for the one that is there.
+
+    An extension whose last step was broken off is finished first; nothing else is
+    changed.
 
     Parameters
     ----------
@@ -99,12 +144,59 @@ def planned(
         simulation = Simulation(chosen, grid, table=table_of(chosen, catalogue))
         return Work(store, store, simulation, plan_of(simulation, name_for(store)))
     stored = read_plan(store)
-    own, plan = simulation_of(store, stored.fingerprint)
-    if not (recipe is None and seds is None and catalogue is None):
-        chosen = recipe or stored.recipe
-        grid = own.catalogue.seds if seds is None else seds
-        _compare(store, stored, chosen, grid, _table_to_compare(chosen, own, catalogue))
-    return Work(store, store, own, plan)
+    finish_fold(store)
+    stored = read_plan(store)
+    own, _ = simulation_of(store, stored.fingerprint)
+    here = Work(store, store, own, stored)
+    if recipe is None and seds is None and catalogue is None:
+        return _begun(here) or here
+    chosen = recipe or stored.recipe
+    grid = own.catalogue.seds if seds is None else seds
+    asked = _asked(here, chosen, grid, _table_to_compare(chosen, own, catalogue))
+    if asked.recipe.galaxies != stored.galaxies:
+        return _extended(here, asked)
+    _refuse_differences(store, stored, plan_of(asked, stored.format, like=stored))
+    return here
+
+
+def _begun(here: Work) -> Work | None:
+    """Return the extension of a store that is under way."""
+    plan = staged_plan(here.store)
+    if plan is None:
+        return None
+    place = staging_of(here.store)
+    simulation, _ = simulation_of(place, plan.fingerprint)
+    return Work(here.store, place, simulation, plan, first=here.plan.galaxies)
+
+
+def _extended(here: Work, asked: Simulation) -> Work:
+    """Return the work by which a store gets as many galaxies as are asked for."""
+    store, stored, galaxies = here.store, here.plan, asked.recipe.galaxies
+    begun = _begun(here)
+    expected = f"{stored.galaxies} as in {store}"
+    cure = "choose another path, or the same number to go on with this store"
+    if not is_complete(store):
+        cure = f"finish it with `argdask generate {store}`, then extend it"
+    elif galaxies < stored.galaxies:
+        expected += ", or more"
+        cure = "choose another path, or read a part of it: isel(galaxy=slice(N))"
+    elif begun is not None and begun.plan.galaxies != galaxies:
+        expected = f"{begun.plan.galaxies}, to which {store} is being extended"
+        cure = f"finish that first: `argdask generate {store}`"
+    else:
+        cure = ""
+    if cure:
+        raise InputError("galaxies", galaxies, expected, cure)
+    plan = plan_of(asked, stored.format, like=stored)
+    if None not in (plan.catalogue, stored.catalogue):
+        plan = replace(plan, catalogue=stored.catalogue)
+    _refuse_differences(store, stored, plan)
+    simulation, larger = enlarged(store, stored, asked)
+    if begun is not None:
+        _refuse_differences(begun.place, begun.plan, larger)
+        return begun
+    place = staging_of(store)
+    return Work(store, place, simulation, larger, first=stored.galaxies)
 
 
 def begin(work: Work, done: list[Receipt]) -> None:
@@ -125,8 +217,16 @@ def begin(work: Work, done: list[Receipt]) -> None:
     """
     check_images(work.simulation, work.plan)
     _check_space(work, done)
-    if not work.place.exists():
-        initialise(work.place, work.simulation, work.plan)
+    if work.place.exists():
+        return
+    if work.first and work.store.stat().st_dev != work.store.parent.stat().st_dev:
+        raise InputError(
+            "store",
+            str(work.store),
+            "a store on the disk of its folder, where the new galaxies are made",
+            "name it by the path that it has on its own disk",
+        )
+    initialise(work.place, work.simulation, work.plan)
 
 
 def _table_to_compare(
@@ -144,29 +244,22 @@ def _table_to_compare(
     return table_of(recipe, catalogue)
 
 
-def _compare(
-    place: Path,
-    stored: Plan,
-    recipe: Recipe,
-    seds: xr.DataArray,
-    table: UserTable | None,
-) -> None:
-    """Refuse to go on with a store that another recipe, grid or table made."""
+def _asked(
+    here: Work, recipe: Recipe, seds: xr.DataArray, table: UserTable | None
+) -> Simulation:
+    """Return what is asked for, with the scale of the store where the rule is its."""
+    stored = here.plan
     # Filters first: what the store's own grid lacks is no fault of a filter's name.
     filters = stored.recipe.model_copy(update={"filters": recipe.filters})
-    _refuse_differences(place, stored, replace(stored, recipe=filters))
-    same_scale = recipe.scale == stored.recipe.scale
-    scale = stored.scale if same_scale else None
-    simulation = Simulation(recipe, seds, scale, table=table)
-    recipe = simulation.recipe
-    if recipe.galaxies != stored.galaxies:
-        raise InputError(
-            "galaxies",
-            recipe.galaxies,
-            f"{stored.galaxies} as in {place}",
-            "choose another path, or the same number to go on with this store",
-        )
-    _refuse_differences(place, stored, plan_of(simulation, stored.format))
+    _refuse_differences(here.store, stored, replace(stored, recipe=filters))
+    same = recipe.scale == stored.recipe.scale
+    asked = Simulation(recipe, seds, stored.scale if same else None, table=table)
+    if asked.scale == stored.scale or isinstance(stored.recipe.scale, Scale):
+        return asked
+    # A store that was extended has a number, and was begun by the rule.
+    if is_scale_of_fewer(asked.catalogue, stored.scale):
+        return Simulation(recipe, seds, stored.scale, table=table)
+    return asked
 
 
 def _refuse_differences(place: Path, stored: Plan, asked: Plan) -> None:
@@ -199,8 +292,10 @@ def _check_space(work: Work, done: list[Receipt]) -> None:
     place, simulation, plan = work.place, work.simulation, work.plan
     stored = sum(record.size for r in done for record in r.files.values())
     made = sum(len(r.files) for r in done if r.kind == "part")
-    inodes = _FILES_OF_A_STORE + plan.parts * len(simulation.images) - made
-    needed = bytes_of_images(simulation, plan) * 1.01 - stored
+    parts = plan.parts - work.first // plan.part
+    inodes = _FILES_OF_A_STORE + parts * len(simulation.images) - made
+    new = 1 - work.kept / plan.galaxies
+    needed = bytes_of_images(simulation, plan) * new * 1.01 - stored
     status = os.statvfs(place.parent)
     free = status.f_bavail * status.f_frsize
     if needed > free:

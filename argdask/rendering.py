@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,13 @@ from argdask.catalogue import Catalogue, Columns
 from argdask.errors import InputError
 from argdask.recipe import Recipe, Scale
 
-__all__ = ["brightest_pixels", "per_brightest", "render_stamps", "resolve_scale"]
+__all__ = [
+    "brightest_pixels",
+    "is_scale_of_fewer",
+    "per_brightest",
+    "render_stamps",
+    "resolve_scale",
+]
 
 # Galaxies whose columns are held at once while the brightest pixel is sought.
 _BATCH = 16384
@@ -90,11 +97,7 @@ def resolve_scale(catalogue: Catalogue) -> float:
     rule = recipe.scale
     if not isinstance(rule, Scale):
         return 1.0 if rule is None else float(rule)
-    last = recipe.galaxies if rule.over == "all" else min(recipe.galaxies, rule.over)
-    brightest = 0.0
-    for start in range(0, last, _BATCH):
-        columns = catalogue.columns(catalogue.ids(start, min(start + _BATCH, last)))
-        brightest = max(brightest, float(_brightest_inputs(catalogue, columns).max()))
+    brightest = max(float(light.max()) for light in _light(catalogue, rule))
     if not 0 < brightest < np.inf:
         raise InputError(
             "scale",
@@ -103,6 +106,43 @@ def resolve_scale(catalogue: Catalogue) -> float:
             "check offsets, sizes and filters, or give the scale as a number",
         )
     return rule.max / brightest
+
+
+def is_scale_of_fewer(catalogue: Catalogue, scale: float) -> bool:
+    """Return whether the rule for the scale gives a number over some first galaxies.
+
+    Parameters
+    ----------
+    catalogue
+        A recipe with a rule for the scale, and the SED grid.
+    scale
+        The number.
+
+    Returns
+    -------
+    bool
+        Whether a smaller set of the same galaxies would have this scale.
+    """
+    rule = catalogue.recipe.scale
+    if not isinstance(rule, Scale):
+        return False
+    brightest = 0.0
+    for light in _light(catalogue, rule):
+        so_far = np.maximum(np.maximum.accumulate(light), brightest)
+        with np.errstate(divide="ignore"):
+            if scale in rule.max / so_far:
+                return True
+        brightest = float(so_far[-1])
+    return False
+
+
+def _light(catalogue: Catalogue, rule: Scale) -> Iterator[NDArray[np.float64]]:
+    """Yield the brightest input pixel of the galaxies that count, before the scale."""
+    galaxies = catalogue.recipe.galaxies
+    last = galaxies if rule.over == "all" else min(galaxies, rule.over)
+    for start in range(0, last, _BATCH):
+        columns = catalogue.columns(catalogue.ids(start, min(start + _BATCH, last)))
+        yield _brightest_inputs(catalogue, columns)
 
 
 def _brightest_inputs(catalogue: Catalogue, columns: Columns) -> NDArray[np.float64]:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from argdask.driver import DISK_ERRORS, Count, Progress, active_client, drive
-from argdask.errors import IncompleteError
-from argdask.planning import Work, begin, is_complete, planned
+from argdask.errors import IncompleteError, InputError
+from argdask.planning import Work, begin, planned
 from argdask.recipe import Recipe
 from argdask.store import closing
 from argdask.store.plan import Plan
 from argdask.store.receipts import done_receipts, remove_receipts
+from argdask.store.staging import fold, staged_plan, staging_of
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -85,13 +86,13 @@ def write(
     place = Path(path).absolute()
     work = planned(recipe, place, seds, catalogue)
     if work.complete:
-        tidy(place)
+        tidy(work)
         return Summary(place, work.plan, 0, closing.size_of(place))
     done = done_receipts(work.place, work.plan)
     begin(work, done)
     finished = {(r.kind, r.index) for r in done}
     tasks = [piece for piece in work.pieces() if piece not in finished]
-    before = sum(r.stop - r.start for r in done if r.kind == "part")
+    before = work.kept + sum(r.stop - r.start for r in done if r.kind == "part")
     count = Count(before, work.plan.galaxies, progress)
     with resumable(work):
         drive(work.place, work.plan, tasks, client or active_client(), count)
@@ -115,20 +116,25 @@ def close(work: Work) -> None:
         If pieces are missing.
     """
     receipts = done_receipts(work.place, work.plan)
-    closing.finalise(work.store, work.plan, receipts)
+    if work.place == work.store:
+        closing.finalise(work.store, work.plan, receipts)
+    else:
+        fold(work.store, work.plan, receipts)
     remove_receipts(work.store)
 
 
-def tidy(store: Path) -> None:
+def tidy(work: Work) -> None:
     """Delete what killed processes left in and beside a complete store.
 
     Parameters
     ----------
-    store
-        The store.
+    work
+        The store, of which nothing is left to do.
     """
-    closing.sweep(store)
-    remove_receipts(store)
+    closing.sweep(work.store)
+    remove_receipts(work.store)
+    if staged_plan(work.store) is None:
+        remove_receipts(staging_of(work.store))
 
 
 @contextmanager
@@ -147,11 +153,11 @@ def resumable(work: Work) -> Iterator[None]:
     """
     try:
         yield
-    except (IncompleteError, OSError) as error:
+    except (IncompleteError, InputError, OSError) as error:
         # Another process may have made and closed the store meanwhile.
-        if is_complete(work.store):
+        if work.complete:
             return
-        if isinstance(error, IncompleteError) or error.errno not in DISK_ERRORS:
+        if not isinstance(error, OSError) or error.errno not in DISK_ERRORS:
             raise
         raise IncompleteError(
             f"{work.store}: {error.strerror}; free some space and run the same command "

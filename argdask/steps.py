@@ -131,7 +131,7 @@ def finalise(path: str | Path) -> Summary:
     """
     work = _existing(path)
     if work.complete:
-        tidy(work.store)
+        tidy(work)
     else:
         with resumable(work):
             close(work)

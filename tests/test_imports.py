@@ -35,7 +35,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("rendering", "simulation", "pairs"),
     (
         *("store", "run", "driver", "clusters", "verification", "inspection"),
-        *("plotting", "loaders", "planning", "steps", "monitoring"),
+        *("plotting", "loaders", "planning", "extension", "steps", "monitoring"),
     ),
     ("cli", "cli_look", "cli_options", "cli_seds", "cli_store"),
 )

@@ -20,6 +20,7 @@ __all__ = [
     "files_below",
     "is_unfinished",
     "record_of",
+    "sync",
     "sync_tree",
     "whole_file",
 ]
@@ -101,7 +102,7 @@ def whole_file(path: Path) -> Iterator[WholeFile]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def record_of(path: Path) -> FileRecord:
@@ -173,11 +174,18 @@ def sync_tree(folder: Path) -> None:
     """
     for parent, _, names in os.walk(folder):
         for name in names:
-            _sync(Path(parent) / name)
-        _sync(Path(parent))
+            sync(Path(parent) / name)
+        sync(Path(parent))
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -200,7 +200,9 @@ class Plan:
         return plan
 
 
-def plan_of(simulation: Simulation, name: str = "zarr") -> Plan:
+def plan_of(
+    simulation: Simulation, name: str = "zarr", like: Plan | None = None
+) -> Plan:
     """Lay out a store for all galaxies of a recipe.
 
     Parameters
@@ -209,6 +211,8 @@ def plan_of(simulation: Simulation, name: str = "zarr") -> Plan:
         What will make the galaxies.
     name
         Of the store's format.
+    like
+        A plan whose part, chunk and block are kept where the recipe leaves them open.
 
     Returns
     -------
@@ -226,7 +230,8 @@ def plan_of(simulation: Simulation, name: str = "zarr") -> Plan:
     stamp = int(np.prod(recipe.image_shape)) * np.dtype(np.float32).itemsize
     one_image = stamp * filters
     components = len(simulation.catalogue.components)
-    part = recipe.layout.part
+    layout = recipe.layout
+    part = layout.part or (like.part if like else None)
     if part is None:
         # Many components in one filter hold more than their images do.
         held = max(one_image * len(simulation.images), stamp * components)
@@ -235,7 +240,7 @@ def plan_of(simulation: Simulation, name: str = "zarr") -> Plan:
         # A part of sixteen galaxies that would not fit in memory is made smaller.
         low, high = _PART_RANGE
         part = min(max(_power_below(min(fits, enough)), low), high, _power_below(fits))
-    chunk = recipe.layout.chunk
+    chunk = layout.chunk or (like.chunk if like else None)
     if chunk is None:
         nearest = 2 ** round(np.log2(max(_CHUNK_BYTES / one_image, 1)))
         divisor = part & -part
@@ -244,7 +249,7 @@ def plan_of(simulation: Simulation, name: str = "zarr") -> Plan:
         raise InputError(
             "layout.chunk", chunk, f"a divisor of part, {part}", "choose powers of two"
         )
-    block = recipe.layout.block
+    block = layout.block or (like.block if like else None)
     if block is None:
         low, high = _BLOCK_RANGE
         # Each component has fluxes of its own.

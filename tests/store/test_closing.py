@@ -170,7 +170,14 @@ def test_what_another_writer_has_not_finished_is_no_part_of_the_store(
     path, receipts = filled
     late = path / "input" / "c.0.0.0.0.0123.partial"
     # It appears just after the sweep, as that of a writer that is still at work.
-    monkeypatch.setattr(closing, "sweep", lambda place: late.write_bytes(b"half"))
+    sweep = closing.sweep
+
+    def late_writer(place: Path) -> list[str]:
+        names = sweep(place)
+        late.write_bytes(b"half")
+        return names
+
+    monkeypatch.setattr(closing, "sweep", late_writer)
     finalise(path, plan_of(Simulation(recipe, seds)), receipts)
     assert late.exists()
     assert not any("partial" in name for name in read_checksums(path))
