@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -43,6 +46,7 @@ def cli() -> None:
 )
 @click.argument("out", metavar="OUT")
 @options.all_choices
+@options.overwrite
 @click.option(
     "--cluster",
     default="local",
@@ -62,21 +66,34 @@ def generate(
     filter_names: str | None,
     cluster: str,
     jobs: int | None,
+    overwrite: bool,
     **choices: Any,
 ) -> None:
     """Make a store of training pairs at OUT, or go on with the one that is there.
 
     Run the same command again to resume. Without any choices, a store goes on with its
-    own recipe; choices that are given are compared with it.
+    own recipe; choices that are given are compared with it. More galaxies than a
+    complete store has extend it.
     """
     from argdask.clusters import client_for
 
-    stored = options.stored_recipe(out)
+    stored = None if overwrite else options.stored_recipe(out)
     recipe = options.recipe_of(stored, **choices)
     seds = options.grid_of(seds_file, filter_names)
     workers = _workers(jobs, recipe)
-    with client_for(cluster, workers) as client, options.shown_progress() as show:
-        made = ad.write(recipe, out, seds=seds, client=client, progress=show)
+    with (
+        _told_warnings(),
+        client_for(cluster, workers) as client,
+        options.shown_progress() as show,
+    ):
+        made = ad.write(
+            recipe,
+            out,
+            seds=seds,
+            client=client,
+            progress=show,
+            overwrite=overwrite,
+        )
     _print_summary(out, made)
 
 
@@ -191,6 +208,24 @@ def _write_new(out: str, text: str) -> None:
         raise InputError(
             "OUT", out, f"a new file ({error.strerror})", "choose another name"
         ) from None
+
+
+@contextmanager
+def _told_warnings() -> Iterator[None]:
+    """Tell our own warnings in a line, without the place in the code."""
+    with warnings.catch_warnings():
+        show_other = warnings.showwarning
+
+        def show(
+            message: Warning | str, category: type[Warning], *where: Any, **more: Any
+        ) -> None:
+            if category.__module__.startswith("argdask."):
+                click.echo(f"argdask: {message}", err=True)
+            else:
+                show_other(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def _workers(jobs: int | None, recipe: ad.Recipe) -> int:

@@ -30,6 +30,7 @@ __all__ = [
     "galaxies",
     "grid_of",
     "images_source",
+    "overwrite",
     "recipe_file",
     "recipe_of",
     "seds_file",
@@ -82,6 +83,12 @@ images_source = click.option(
 galaxies = click.option("--galaxies", type=int, metavar="N", help="Number of galaxies.")
 seed = click.option(
     "--seed", type=int, metavar="S", help="What random numbers follow from."
+)
+overwrite = click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Make a new store in the place of the one at OUT, which is renamed, and "
+    "deleted once the new one is complete.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -21,17 +21,23 @@ __all__ = ["finalise", "init", "part", "status"]
 )
 @click.argument("out", metavar="OUT")
 @options.all_choices
+@options.overwrite
 def init(
-    out: str, seds_file: str | None, filter_names: str | None, **choices: Any
+    out: str,
+    seds_file: str | None,
+    filter_names: str | None,
+    overwrite: bool,
+    **choices: Any,
 ) -> None:
     """Make a store without galaxies at OUT, for `part` to fill in.
 
     The same options as for `generate`. Choices that are given for a store that is
     there are compared with it.
     """
-    recipe = options.recipe_of(options.stored_recipe(out), **choices)
+    stored = None if overwrite else options.stored_recipe(out)
+    recipe = options.recipe_of(stored, **choices)
     seds = options.grid_of(seds_file, filter_names)
-    plan = ad.init(recipe, out, seds=seds).plan
+    plan = ad.init(recipe, out, seds=seds, overwrite=overwrite).plan
     click.echo(
         f"{out}: {plan.galaxies} galaxies in {plan.parts} parts and {plan.blocks} "
         "blocks to be made.\n\n"

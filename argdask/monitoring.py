@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from argdask.planning import is_complete
+from argdask.store.lock import Driver, driver_of
 from argdask.store.plan import Plan
 from argdask.store.receipts import Failure, Receipt, done_and_failed
 from argdask.store.staging import staged_plan, staging_of
@@ -49,12 +50,16 @@ class Status:
     """Galaxies in a second over the last five minutes; None where none was made."""
     seconds_left: float | None
     """Time that the rest takes at this rate [s]; None where it is not known."""
+    driver: Driver | None
+    """The process that drives the store; None where none is known."""
 
     def to_json(self) -> str:
         """Return the status as JSON."""
         fields = asdict(self)
         for failure in fields["failed"]:
             del failure["fingerprint"]
+        if self.driver is not None:
+            del fields["driver"]["born"], fields["driver"]["token"]
         return json.dumps(fields, indent=2)
 
     def to_text(self) -> str:
@@ -67,6 +72,8 @@ class Status:
             lines.append(f"{'rate':10}{self.rate:.3g} galaxies per second")
         if self.seconds_left is not None:
             lines.append(f"{'left':10}{_spoken(self.seconds_left)}")
+        if self.driver is not None:
+            lines.append(f"{'driver':10}{self.driver}")
         for failure in self.failed:
             where = f"{failure.host}{f', job {failure.job}' if failure.job else ''}"
             lines.append(
@@ -134,6 +141,7 @@ def _of(
         failed=tuple(failed),
         rate=rate,
         seconds_left=(plan.galaxies - numbers[2]) / rate if rate else None,
+        driver=driver_of(store),
     )
 
 

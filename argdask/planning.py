@@ -28,9 +28,11 @@ __all__ = [
     "Work",
     "begin",
     "bytes_of_images",
+    "check",
     "intended_plan",
     "is_complete",
     "planned",
+    "planned_anew",
 ]
 
 # Files and folders of metadata, truth, grid and checksums, rounded up.
@@ -138,11 +140,14 @@ def planned(
         If something given is wrong, or the store has another plan.
     """
     if not store.exists():
-        _check_parent(store)
-        grid = default_seds() if seds is None else seds
-        chosen = Recipe() if recipe is None else recipe
-        simulation = Simulation(chosen, grid, table=table_of(chosen, catalogue))
-        return Work(store, store, simulation, plan_of(simulation, name_for(store)))
+        if staging_of(store).exists():
+            raise InputError(
+                "store",
+                str(staging_of(store)),
+                "nothing beside a new store",
+                "the extension of a store that is gone was left there: delete it",
+            )
+        return planned_anew(recipe, store, seds, catalogue)
     stored = read_plan(store)
     finish_fold(store)
     stored = read_plan(store)
@@ -157,6 +162,39 @@ def planned(
         return _extended(here, asked)
     _refuse_differences(store, stored, plan_of(asked, stored.format, like=stored))
     return here
+
+
+def planned_anew(
+    recipe: Recipe | None, store: Path, seds: xr.DataArray | None, catalogue: Any
+) -> Work:
+    """Plan a new store, whatever is there; change nothing.
+
+    Parameters
+    ----------
+    recipe
+        The choices; None for the defaults.
+    store
+        Where the store shall be.
+    seds
+        The SED grid, if one is given.
+    catalogue
+        The table of galaxies, if one is given.
+
+    Returns
+    -------
+    Work
+        What is to be made.
+
+    Raises
+    ------
+    InputError
+        If something given is wrong.
+    """
+    _check_parent(store)
+    grid = default_seds() if seds is None else seds
+    chosen = Recipe() if recipe is None else recipe
+    simulation = Simulation(chosen, grid, table=table_of(chosen, catalogue))
+    return Work(store, store, simulation, plan_of(simulation, name_for(store)))
 
 
 def _begun(here: Work) -> Work | None:
@@ -199,6 +237,25 @@ def _extended(here: Work, asked: Simulation) -> Work:
     return Work(store, place, simulation, larger, first=stored.galaxies)
 
 
+def check(work: Work, done: list[Receipt]) -> None:
+    """Look whether all can be made; change nothing.
+
+    Parameters
+    ----------
+    work
+        What is to be made.
+    done
+        What is done already.
+
+    Raises
+    ------
+    InputError
+        If the images are others than planned, or there is too little space.
+    """
+    check_images(work.simulation, work.plan)
+    _check_space(work, done)
+
+
 def begin(work: Work, done: list[Receipt]) -> None:
     """Look whether all can be made, and make the skeleton where there is none.
 
@@ -215,8 +272,7 @@ def begin(work: Work, done: list[Receipt]) -> None:
         If the images are others than planned, or there is too little space. Nothing is
         changed then.
     """
-    check_images(work.simulation, work.plan)
-    _check_space(work, done)
+    check(work, done)
     if work.place.exists():
         return
     if work.first and work.store.stat().st_dev != work.store.parent.stat().st_dev:

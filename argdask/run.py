@@ -14,7 +14,9 @@ from argdask.driver import DISK_ERRORS, Count, Progress, active_client, drive
 from argdask.errors import IncompleteError, InputError
 from argdask.planning import Work, begin, planned
 from argdask.recipe import Recipe
+from argdask.replacing import replaced
 from argdask.store import closing
+from argdask.store.lock import driving, remove_stale_lock
 from argdask.store.plan import Plan
 from argdask.store.receipts import done_receipts, remove_receipts
 from argdask.store.staging import fold, staged_plan, staging_of
@@ -47,6 +49,7 @@ def write(
     catalogue: Any = None,
     client: Client | None = None,
     progress: Progress | None = None,
+    overwrite: bool = False,
 ) -> Summary:
     """Make a store of training pairs; the same call again goes on where it stopped.
 
@@ -68,6 +71,9 @@ def write(
         this process.
     progress
         Called with the number of galaxies made so far and of all.
+    overwrite
+        Make a new store in the place of the one that is there, as if nothing were
+        there. The old one is renamed first, and deleted once the new one is complete.
 
     Returns
     -------
@@ -81,20 +87,32 @@ def write(
         too little space. Nothing is changed then.
     IncompleteError
         If parts could not be made. What is done stays done.
+
+    Warns
+    -----
+    StoreInUseWarning
+        If another process makes the same store; both end well.
+
+    Notes
+    -----
+    More galaxies than a complete store has extend it: its galaxies and its scale stay
+    as they are, and readers see the old set until all new galaxies are there. The
+    recipe of an extended store is one that makes the same bytes at once: where a rule
+    for the scale looked at fewer galaxies than it would by now, it holds the number.
     """
     # Workers may have another working directory.
     place = Path(path).absolute()
-    work = planned(recipe, place, seds, catalogue)
+    work = (replaced if overwrite else planned)(recipe, place, seds, catalogue)
     if work.complete:
         tidy(work)
         return Summary(place, work.plan, 0, closing.size_of(place))
-    done = done_receipts(work.place, work.plan)
-    begin(work, done)
-    finished = {(r.kind, r.index) for r in done}
-    tasks = [piece for piece in work.pieces() if piece not in finished]
-    before = work.kept + sum(r.stop - r.start for r in done if r.kind == "part")
-    count = Count(before, work.plan.galaxies, progress)
-    with resumable(work):
+    with resumable(work), driving(place):
+        done = done_receipts(work.place, work.plan)
+        begin(work, done)
+        finished = {(r.kind, r.index) for r in done}
+        tasks = [piece for piece in work.pieces() if piece not in finished]
+        before = work.kept + sum(r.stop - r.start for r in done if r.kind == "part")
+        count = Count(before, work.plan.galaxies, progress)
         drive(work.place, work.plan, tasks, client or active_client(), count)
         close(work)
     return Summary(
@@ -121,6 +139,7 @@ def close(work: Work) -> None:
     else:
         fold(work.store, work.plan, receipts)
     remove_receipts(work.store)
+    remove_stale_lock(work.store)
 
 
 def tidy(work: Work) -> None:
@@ -133,6 +152,7 @@ def tidy(work: Work) -> None:
     """
     closing.sweep(work.store)
     remove_receipts(work.store)
+    remove_stale_lock(work.store)
     if staged_plan(work.store) is None:
         remove_receipts(staging_of(work.store))
 

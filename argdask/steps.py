@@ -11,6 +11,7 @@ from argdask.driver import Count, Progress, drive
 from argdask.errors import InputError
 from argdask.planning import Work, begin, planned
 from argdask.recipe import Recipe
+from argdask.replacing import replaced
 from argdask.run import Summary, close, resumable, tidy
 from argdask.store import closing
 from argdask.store.receipts import done_receipts
@@ -24,6 +25,7 @@ def init(
     *,
     seds: xr.DataArray | None = None,
     catalogue: Any = None,
+    overwrite: bool = False,
 ) -> Summary:
     """Make a store without galaxies, for `part` to fill and `finalise` to close.
 
@@ -37,6 +39,9 @@ def init(
         The SED grid (redshift, filter, template) [uJy]; the built-in one if left out.
     catalogue
         A table of galaxies, as for `argdask.write`.
+    overwrite
+        Make a new store in the place of the one that is there, which is renamed, and
+        deleted once the new one is complete.
 
     Returns
     -------
@@ -49,7 +54,8 @@ def init(
         If something given is wrong, the store at `path` has another plan, or there is
         too little space. Nothing is changed then.
     """
-    work = planned(recipe, Path(path).absolute(), seds, catalogue)
+    store = Path(path).absolute()
+    work = (replaced if overwrite else planned)(recipe, store, seds, catalogue)
     if not work.complete:
         begin(work, done_receipts(work.place, work.plan))
     return Summary(work.store, work.plan, 0, 0)

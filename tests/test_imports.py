@@ -35,7 +35,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("rendering", "simulation", "pairs"),
     (
         *("store", "run", "driver", "clusters", "verification", "inspection"),
-        *("plotting", "loaders", "planning", "extension", "steps", "monitoring"),
+        *("plotting", "loaders", "planning", "extension", "replacing", "steps"),
+        "monitoring",
     ),
     ("cli", "cli_look", "cli_options", "cli_seds", "cli_store"),
 )

@@ -540,6 +540,57 @@ shutil.copytree(path, Path(sys.argv[0]).with_name("copy.zarr"))
     assert contents(tmp_path / "copy.zarr") == undisturbed
 
 
+def test_a_disk_that_fills_while_a_store_is_extended_is_told_and_can_be_resumed(
+    tmp_path: Path,
+) -> None:
+    script = """
+import os, shutil, sys
+from pathlib import Path
+import argdask as ad
+
+path, filler = Path("pairs.zarr"), Path("filler")
+layout = {"part": 8, "chunk": 4}
+
+
+def recipe(galaxies):
+    return ad.Recipe(galaxies=galaxies, image_shape=(12, 12), layout=layout)
+
+
+def fill(made, galaxies):
+    if made >= 48:
+        with filler.open("ab", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError:
+                pass
+
+
+scale = ad.write(recipe(44), path).plan.scale
+for _ in range(2):
+    try:
+        ad.write(recipe(60), path, progress=fill)
+    except ad.IncompleteError as error:
+        print(error)
+    else:
+        sys.exit("the disk was not full")
+    filler.unlink()
+    assert ad.verify(path).passed and ad.open_pairs(path).sizes["galaxy"] == 44
+print("then", ad.write(recipe(60), path).made)
+assert sorted(os.listdir()) == ["pairs.zarr"], os.listdir()
+ad.write(recipe(60).model_copy(update={"scale": scale}), "other.zarr")
+for name in ("pairs.zarr", "other.zarr"):
+    shutil.copytree(name, Path(sys.argv[0]).with_name(name))
+"""
+    ran = in_a_small_file_system("size=8m", script, tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    first, second, last = ran.stdout.splitlines()
+    for line in (first, second):
+        assert "No space left on device; free some space and run the same" in line
+    assert last == "then 12"
+    assert contents(tmp_path / "pairs.zarr") == contents(tmp_path / "other.zarr")
+
+
 def test_too_few_inodes_are_refused_before_anything_is_made(tmp_path: Path) -> None:
     script = """
 import os

@@ -32,6 +32,7 @@ __all__ = [
     "done_and_failed",
     "done_receipts",
     "environment",
+    "files_beside",
     "job_id",
     "read_journals",
     "remove_receipts",
@@ -352,7 +353,7 @@ def _is_there(store: Path, receipt: Receipt) -> bool:
 
 
 def remove_receipts(store: Path) -> None:
-    """Delete the receipts of a complete store, and what killed runs left beside it.
+    """Delete what is beside a complete store: receipts, leftovers, what it replaced.
 
     Parameters
     ----------
@@ -364,10 +365,30 @@ def remove_receipts(store: Path) -> None:
         # Renamed first, so that a deletion cut short never looks like receipts.
         folder.rename(folder.with_name(f"{folder.name}.{uuid.uuid4().hex}.deleting"))
     name, unique = re.escape(store.name), "[0-9a-f]{32}"
-    left = rf"{name}\.(receipts\.{unique}\.deleting|{unique}{re.escape(files.PARTIAL)})"
+    partial = rf"{unique}{re.escape(files.PARTIAL)}"
+    replaced = rf"{unique}\.replaced(\..+)?"
+    left = rf"{name}\.(receipts\.{unique}\.deleting|{partial}|{replaced})"
     for path in list(store.parent.iterdir()):
         if re.fullmatch(left, path.name):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def files_beside(store: Path) -> list[Path]:
+    """Return the folders beside a store that belong to work on it.
+
+    Parameters
+    ----------
+    store
+        Path of the store.
+
+    Returns
+    -------
+    list of Path
+        Receipts, and an extension with its own.
+    """
+    ends = ".extension.receipts", ".extension", ".receipts"
+    beside = (store.with_name(f"{store.name}{end}") for end in ends)
+    return [path for path in beside if path.exists()]
 
 
 @cache

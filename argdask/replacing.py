@@ -1,0 +1,79 @@
+"""Making a new store in the place of one that is there."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from argdask.errors import InputError
+from argdask.planning import Work, begin, check, planned_anew
+from argdask.recipe import Recipe
+from argdask.store.receipts import files_beside
+from argdask.store.work import read_attributes
+
+__all__ = ["replaced"]
+
+
+def replaced(
+    recipe: Recipe | None, store: Path, seds: xr.DataArray | None, catalogue: Any
+) -> Work:
+    """Set a store aside and make the skeleton of another in its place.
+
+    Parameters
+    ----------
+    recipe
+        The choices; None for the defaults.
+    store
+        Where the store is or shall be.
+    seds
+        The SED grid, if one is given.
+    catalogue
+        The table of galaxies, if one is given.
+
+    Returns
+    -------
+    Work
+        What is to be made. The old store lies beside, under a name that ends in
+        ``.replaced``, and is deleted once the new one is complete.
+
+    Raises
+    ------
+    InputError
+        If something given is wrong, there is too little space for both, or what is
+        there is no store. Nothing is changed then.
+    """
+    work = planned_anew(recipe, store, seds, catalogue)
+    if not store.exists():
+        return work
+    state = read_attributes(store).get("state")
+    if state != "complete" and _same(work, store):
+        # The same command again, after it was stopped: it goes on.
+        return work
+    check(work, [])
+    aside = store.with_name(f"{store.name}.{uuid.uuid4().hex}.replaced")
+    # The store last: whatever is left when this is cut off still belongs together.
+    beside = files_beside(store)
+    moves = [(p, p.with_name(aside.name + p.name[len(store.name) :])) for p in beside]
+    moves.append((store, aside))
+    done: list[tuple[Path, Path]] = []
+    try:
+        for old, new in moves:
+            old.rename(new)
+            done.append((old, new))
+        begin(work, [])
+    except BaseException:
+        for old, new in reversed(done):
+            if not old.exists():
+                new.rename(old)
+        raise
+    return work
+
+
+def _same(work: Work, store: Path) -> bool:
+    try:
+        return bool(read_attributes(store)["plan"] == work.plan.to_json())
+    except InputError:
+        return False
