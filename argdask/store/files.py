@@ -17,11 +17,13 @@ __all__ = [
     "PARTIAL",
     "FileRecord",
     "WholeFile",
+    "WholePath",
     "files_below",
     "is_unfinished",
     "record_of",
     "sync_tree",
     "whole_file",
+    "whole_path",
 ]
 
 # Ends the name of everything that is not finished; safe to delete when nobody writes.
@@ -100,6 +102,42 @@ def whole_file(path: Path) -> Iterator[WholeFile]:
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
+
+
+@dataclass
+class WholePath:
+    """A file that is written by its path, by what cannot write to a descriptor."""
+
+    path: Path
+    """Where to write; nothing is there."""
+    record: FileRecord | None = None
+    """Size and checksum, as soon as the file is whole."""
+
+
+@contextmanager
+def whole_path(path: Path) -> Iterator[WholePath]:
+    """Write a file by a path of its own; it appears under its name only when whole.
+
+    Parameters
+    ----------
+    path
+        Where the file shall be; one that is there is replaced.
+
+    Yields
+    ------
+    WholePath
+        Where to write, with the record of the file afterwards.
+    """
+    whole = WholePath(path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}"))
+    try:
+        yield whole
+        _sync(whole.path)
+        whole.record = record_of(whole.path)
+        whole.path.replace(path)
+    except BaseException:
+        whole.path.unlink(missing_ok=True)
         raise
     _sync(path.parent)
 
