@@ -22,12 +22,13 @@ from argdask.store.files import WholePath, whole_path
 
 __all__ = [
     "CONVENTIONS",
-    "cf_attributes",
+    "attributes_of_file",
     "define",
     "new_file",
     "put",
     "read_dataset",
     "read_values",
+    "set_attributes",
     "stored_bytes",
     "write_variables",
 ]
@@ -83,8 +84,7 @@ def new_file(
         with _LOCK:
             file = netCDF4.Dataset(whole.path, "w", clobber=False)
         try:
-            with _LOCK:
-                _set_attributes(file, attributes)
+            set_attributes(file, {**attributes, "Conventions": CONVENTIONS})
             yield file, whole
         finally:
             with _LOCK:
@@ -117,25 +117,6 @@ def _probe(path: Path) -> None:
         os.posix_fallocate(descriptor, size, _PROBE_BYTES)
     finally:
         os.close(descriptor)
-
-
-def cf_attributes(attributes: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return the attributes of a variable as the conventions want them.
-
-    Parameters
-    ----------
-    attributes
-        Text and numbers.
-
-    Returns
-    -------
-    dict
-        With units that UDUNITS reads, where it has that unit.
-    """
-    found = {str(name): value for name, value in attributes.items()}
-    if "units" in found:
-        found["units"] = _UDUNITS.get(found["units"], found["units"])
-    return found
 
 
 def define(
@@ -171,7 +152,9 @@ def define(
     """
     text = variable.dtype.kind in "OTU"
     flag = variable.dtype.kind == "b"
-    attributes = cf_attributes(variable.attrs)
+    attributes = {str(key): value for key, value in variable.attrs.items()}
+    if "units" in attributes:
+        attributes["units"] = _UDUNITS.get(attributes["units"], attributes["units"])
     if flag:
         # As xarray writes and reads them.
         attributes["dtype"] = "bool"
@@ -185,12 +168,13 @@ def define(
                     group.createDimension(str(dim), size)
             made = group.createVariable(
                 name,
-                str if text else np.dtype("i1") if flag else variable.dtype,
+                str if text else np.int8 if flag else variable.dtype.newbyteorder("="),
                 [str(dim) for dim in variable.dims],
                 chunksizes=chunks,
                 contiguous=chunks is None and not text and 0 not in variable.shape,
                 **options,
             )
+            # The lock is held by now.
             _set_attributes(made, attributes)
         except (RuntimeError, TypeError, AttributeError) as error:
             if "HDF" in str(error):
@@ -202,6 +186,20 @@ def define(
                 "rename or convert it, or write a Zarr store",
             ) from None
         made.set_auto_maskandscale(False)
+
+
+def set_attributes(owner: Any, attributes: Mapping[str, Any]) -> None:
+    """Set attributes in the order of their names.
+
+    Parameters
+    ----------
+    owner
+        A file, a group or a variable.
+    attributes
+        Text and numbers.
+    """
+    with _LOCK:
+        _set_attributes(owner, attributes)
 
 
 def _set_attributes(owner: Any, attributes: Mapping[str, Any]) -> None:
@@ -337,3 +335,29 @@ def stored_bytes(path: Path) -> dict[str, int]:
     """
     with _LOCK, h5py.File(path, "r", locking=False) as file:
         return {name: values.id.get_storage_size() for name, values in file.items()}
+
+
+def attributes_of_file(path: Path) -> dict[str, Any]:
+    """Return the attributes of a file as a whole.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    dict
+        Text and numbers.
+
+    Raises
+    ------
+    OSError
+        If it is not a file of HDF5's.
+    """
+    found = {}
+    with _LOCK, h5py.File(path, "r", locking=False) as file:
+        for name, value in file.attrs.items():
+            one = np.asarray(value).ravel()[:1].tolist()[0]
+            found[name] = one.decode() if isinstance(one, bytes) else one
+    return found

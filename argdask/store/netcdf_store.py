@@ -9,24 +9,24 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from xarray.core import indexing
 
 from argdask import seds as grids
 from argdask.catalogue import Columns
 from argdask.errors import InputError
-from argdask.schema import IMAGE_DIMS, IMAGES, VARIABLES
+from argdask.schema import IMAGES, VARIABLES
 from argdask.simulation import Simulation, attributes_of, dataset_of
 from argdask.store.attributes import read_root, root_attributes
 from argdask.store.files import FileRecord
 from argdask.store.netcdf_files import (
-    CONVENTIONS,
-    define,
     new_file,
     put,
     read_dataset,
     stored_bytes,
     write_variables,
 )
+from argdask.store.netcdf_pairs import define_pairs
 from argdask.store.part_files import ColumnOfFiles, file_name
 from argdask.store.pieces import chunks_of_images, columns_of_rows
 from argdask.store.plan import Plan
@@ -52,9 +52,6 @@ _TABLE = "catalogue.nc"
 # First words of the names of files with images, and of those with truth columns alone.
 _PART = "part"
 _BLOCK = "coordinates"
-
-# Galaxies in a chunk of a truth column, where there are that many.
-_BLOCK_CHUNK = 2**16
 
 
 def write_skeleton(folder: Path, simulation: Simulation, plan: Plan) -> None:
@@ -84,13 +81,11 @@ def write_skeleton(folder: Path, simulation: Simulation, plan: Plan) -> None:
         )
     seds = simulation.catalogue.seds
     grid = {"flux": seds.variable, **seds.coords.variables}
-    about = {"title": "SED grid", "Conventions": CONVENTIONS}
-    with new_file(folder / _SEDS, about) as (file, _):
+    with new_file(folder / _SEDS, {"title": "SED grid"}) as (file, _):
         write_variables(file, {str(name): one for name, one in grid.items()})
     if simulation.catalogue.table is not None:
         table = simulation.catalogue.table.first(plan.galaxies).to_dataset()
-        about = {"title": "catalogue of galaxies", "Conventions": CONVENTIONS}
-        with new_file(folder / _TABLE, about) as (file, _):
+        with new_file(folder / _TABLE, {"title": "galaxies given"}) as (file, _):
             write_variables(file, {str(name): v for name, v in table.variables.items()})
     manifest = _manifest(simulation, plan)
     (folder / METADATA).write_text(json.dumps(manifest, indent=2), "utf-8")
@@ -196,11 +191,8 @@ def write_block(
     columns = columns_of_rows(simulation, *plan.rows_of_block(index))
     truth = _truth(simulation, columns)
     place = file_name(_BLOCK, index)
-    with new_file(path / place, _attributes(simulation, truth)) as (file, whole):
-        for name, variable in truth.items():
-            rows = min(len(variable), _BLOCK_CHUNK)
-            chunks = (rows, *variable.shape[1:]) if name in columns else None
-            _define(file, name, variable, chunks)
+    with new_file(path / place, _attributes(simulation)) as (file, whole):
+        define_pairs(file, truth, plan.chunk, compressed=True)
         for name, variable in truth.items():
             put(file, name, variable.values)
     assert whole.record is not None, "it is whole by now"
@@ -231,72 +223,35 @@ def write_part(
     columns = columns_of_rows(simulation, *plan.rows_of_part(index))
     stamps = simulation.render(columns)
     truth = _truth(simulation, columns)
-    shape = _shape_of(simulation, plan, index)
+    images = {name: _described(name, simulation, stamps) for name in simulation.images}
     place = file_name(_PART, index)
-    with new_file(path / place, _attributes(simulation, truth)) as (file, whole):
-        for name, variable in truth.items():
-            _define(file, name, variable, None)
-        for name in simulation.images:
-            # Its values are made one chunk at a time.
-            nothing = np.broadcast_to(np.zeros((), VARIABLES[name].dtype), shape)
-            attributes = {**VARIABLES[name].attrs, "coordinates": _fitting(truth)}
-            described = xr.Variable(VARIABLES[name].dims, nothing, attributes)
-            _define(file, name, described, (min(plan.chunk, shape[0]), *shape[1:]))
+    with new_file(path / place, _attributes(simulation)) as (file, whole):
+        define_pairs(file, {**truth, **images}, plan.chunk)
         for name, variable in truth.items():
             put(file, name, variable.values)
         for name in simulation.images:
             chunks = chunks_of_images(simulation, plan.chunk, name, columns, stamps)
             for number, chunk in enumerate(chunks):
                 start = number * plan.chunk
-                put(file, name, chunk[: shape[0] - start], start)
+                put(file, name, chunk[: len(stamps) - start], start)
     assert whole.record is not None, "it is whole by now"
     return {place: whole.record}
 
 
-def _shape_of(simulation: Simulation, plan: Plan, index: int) -> tuple[int, ...]:
-    start, stop = plan.rows_of_part(index)
-    filters = simulation.catalogue.seds.sizes["filter"]
-    return (stop - start, *simulation.recipe.image_shape, filters)
+def _described(
+    name: str, simulation: Simulation, stamps: NDArray[np.float32]
+) -> xr.Variable:
+    """Return an image variable without its values, which are made chunk by chunk."""
+    variable = VARIABLES[name]
+    shape = (*stamps.shape, simulation.catalogue.seds.sizes["filter"])
+    nothing = np.broadcast_to(np.zeros((), variable.dtype), shape)
+    return xr.Variable(variable.dims, nothing, variable.attrs)
 
 
-def _define(
-    file: Any, name: str, variable: xr.Variable, chunks: tuple[int, ...] | None
-) -> None:
-    """Describe a variable; axes have a value everywhere, whole numbers keep theirs."""
-    fill = variable.dtype.kind == "f" and "galaxy" in variable.dims
-    define(
-        file,
-        name,
-        variable,
-        chunks=chunks,
-        # Images are mostly noise, and are read more often than written.
-        compressed=chunks is not None and name not in IMAGES,
-        fill_value=float("nan") if fill else None,
-    )
-
-
-def _attributes(
-    simulation: Simulation, truth: dict[str, xr.Variable]
-) -> dict[str, Any]:
+def _attributes(simulation: Simulation) -> dict[str, Any]:
     """Return what a file says of itself; the same whatever the number of galaxies."""
     recipe = json.dumps(simulation.recipe.identity(), sort_keys=True)
-    return {
-        **attributes_of(simulation),
-        "recipe": recipe,
-        "Conventions": CONVENTIONS,
-        # Those that do not belong to each image value, as the conventions ask for, are
-        # found by xarray here.
-        "coordinates": " ".join(name for name, v in truth.items() if v.dims != (name,)),
-    }
-
-
-def _fitting(truth: dict[str, xr.Variable]) -> str:
-    """Return the coordinates that belong to each value of an image."""
-    return " ".join(
-        name
-        for name, variable in truth.items()
-        if set(variable.dims) <= set(IMAGE_DIMS) and variable.dims != (name,)
-    )
+    return {**attributes_of(simulation), "recipe": recipe}
 
 
 def open_lazily(path: Path, *, complete: bool) -> xr.Dataset:
