@@ -163,19 +163,14 @@ def _export_single(
             )
         return Exported(place, plan.galaxies, (), place.stat().st_size)
     simulation, _ = simulation_of(source.absolute(), plan.fingerprint)
-    table = simulation.catalogue.table
-    groups = {"seds": simulation.catalogue.seds.to_dataset(name="flux")}
-    if table is not None:
-        groups["catalogue"] = table.first(plan.galaxies).to_dataset()
     pairs = pairs.assign_attrs(attributes)
     pattern = f"{glob.escape(place.name)}.*{files.PARTIAL}"
     leftovers = list(place.parent.glob(pattern))
-    size = single.size_of_single(pairs, groups)
-    _check_space(place, size, leftovers)
+    _check_space(place, pairs.nbytes + simulation.catalogue.seds.nbytes, leftovers)
     with _resumable(place):
         for leftover in leftovers:
             leftover.unlink()
-        single.write_single(place, pairs, groups, plan, count.add)
+        single.write_single(place, pairs, simulation, plan, count.add)
     return Exported(place, plan.galaxies, (place.name,), place.stat().st_size)
 
 

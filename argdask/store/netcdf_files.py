@@ -44,10 +44,12 @@ _UDUNITS = {"deg": "degree"}
 # Neither library can be used by two threads at once; xarray reads behind these too.
 _LOCK: Any = combine_locks([NETCDFC_LOCK, HDF5_LOCK])
 
+_INSTEAD = "write a Zarr store"
+
 # The fastest: truth columns are small.
 _ZLIB_LEVEL = 1
 
-# No one file of a store needs more to be written [bytes].
+# What a disk that is not full has room for [bytes].
 _PROBE_BYTES = 2**20
 
 
@@ -158,6 +160,9 @@ def define(
     if flag:
         # As xarray writes and reads them.
         attributes["dtype"] = "bool"
+    if "/" in name:
+        # netCDF would make groups of it.
+        raise InputError(name, name, "a name without /", f"rename it, or {_INSTEAD}")
     options: dict[str, Any] = {} if fill_value is None else {"fill_value": fill_value}
     if compressed:
         options |= {"compression": "zlib", "complevel": _ZLIB_LEVEL, "shuffle": True}
@@ -176,14 +181,14 @@ def define(
             )
             # The lock is held by now.
             _set_attributes(made, attributes)
-        except (RuntimeError, TypeError, AttributeError) as error:
+        except (RuntimeError, TypeError, ValueError, AttributeError) as error:
             if "HDF" in str(error):
                 raise
             raise InputError(
                 name,
                 variable.dtype,
                 f"a name, type and attributes that netCDF has ({error})",
-                "rename or convert it, or write a Zarr store",
+                f"rename or convert it, or {_INSTEAD}",
             ) from None
         made.set_auto_maskandscale(False)
 

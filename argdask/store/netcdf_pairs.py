@@ -8,9 +8,9 @@ from typing import Any
 import xarray as xr
 
 from argdask.schema import IMAGE_DIMS, IMAGES
-from argdask.store.netcdf_files import define, set_attributes
+from argdask.store.netcdf_files import define, set_attributes, write_variables
 
-__all__ = ["define_pairs"]
+__all__ = ["define_pairs", "write_seds"]
 
 # Galaxies in a compressed chunk of a truth column, where there are that many.
 _COLUMN_CHUNK = 2**16
@@ -69,3 +69,25 @@ def define_pairs(
             if of_galaxies and variable.dtype.kind == "f"
             else None,
         )
+
+
+def write_seds(group: Any, seds: xr.DataArray) -> None:
+    """Write an SED grid.
+
+    Parameters
+    ----------
+    group
+        The file, or a group of it.
+    seds
+        The grid (redshift, filter, template) [uJy].
+
+    Raises
+    ------
+    InputError
+        If netCDF has no such type or name as one of its coordinates.
+    """
+    names = sorted(str(n) for n, v in seds.coords.items() if v.dims != (n,))
+    flux = seds.variable.copy(deep=False)
+    flux.attrs = {**flux.attrs, "coordinates": " ".join(names)}
+    coordinates = {str(name): one for name, one in seds.coords.variables.items()}
+    write_variables(group, {"flux": flux, **coordinates})

@@ -26,7 +26,7 @@ from argdask.store.netcdf_files import (
     stored_bytes,
     write_variables,
 )
-from argdask.store.netcdf_pairs import define_pairs
+from argdask.store.netcdf_pairs import define_pairs, write_seds
 from argdask.store.part_files import ColumnOfFiles, file_name
 from argdask.store.pieces import chunks_of_images, columns_of_rows
 from argdask.store.plan import Plan
@@ -79,10 +79,8 @@ def write_skeleton(folder: Path, simulation: Simulation, plan: Plan) -> None:
             "none for a netCDF store, which most programs could not read otherwise",
             "choose none, or a path that ends in .zarr",
         )
-    seds = simulation.catalogue.seds
-    grid = {"flux": seds.variable, **seds.coords.variables}
     with new_file(folder / _SEDS, {"title": "SED grid"}) as (file, _):
-        write_variables(file, {str(name): one for name, one in grid.items()})
+        write_seds(file, simulation.catalogue.seds)
     if simulation.catalogue.table is not None:
         table = simulation.catalogue.table.first(plan.galaxies).to_dataset()
         with new_file(folder / _TABLE, {"title": "galaxies given"}) as (file, _):

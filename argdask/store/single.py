@@ -9,34 +9,17 @@ from typing import Any
 import xarray as xr
 
 from argdask.schema import IMAGES
+from argdask.simulation import Simulation
 from argdask.store.netcdf_files import (
     attributes_of_file,
     new_file,
     put,
     write_variables,
 )
-from argdask.store.netcdf_pairs import define_pairs
+from argdask.store.netcdf_pairs import define_pairs, write_seds
 from argdask.store.plan import Plan
 
-__all__ = ["holds", "size_of_single", "write_single"]
-
-
-def size_of_single(pairs: xr.Dataset, groups: Mapping[str, xr.Dataset]) -> int:
-    """Return about how many bytes the file takes at most.
-
-    Parameters
-    ----------
-    pairs
-        Training pairs.
-    groups
-        What goes into groups of their own.
-
-    Returns
-    -------
-    int
-        Bytes.
-    """
-    return int(pairs.nbytes + sum(group.nbytes for group in groups.values()))
+__all__ = ["holds", "write_single"]
 
 
 def holds(path: Path, attributes: Mapping[str, Any]) -> bool:
@@ -65,7 +48,7 @@ def holds(path: Path, attributes: Mapping[str, Any]) -> bool:
 def write_single(
     path: Path,
     pairs: xr.Dataset,
-    groups: Mapping[str, xr.Dataset],
+    simulation: Simulation,
     plan: Plan,
     show: Callable[[int], None],
 ) -> None:
@@ -77,8 +60,8 @@ def write_single(
         Where the file shall be.
     pairs
         The pairs, lazy without dask.
-    groups
-        Datasets in memory, each for a group of its own name.
+    simulation
+        What made them: its SED grid and the user's catalogue go into groups.
     plan
         The plan of their store.
     show
@@ -94,9 +77,11 @@ def write_single(
             _copy(file, name, variables[name], plan.block)
         for name in images:
             _copy(file, name, variables[name], plan.chunk, show)
-        for group, dataset in groups.items():
-            parts = {str(name): one for name, one in dataset.variables.items()}
-            write_variables(file.createGroup(group), parts)
+        write_seds(file.createGroup("seds"), simulation.catalogue.seds)
+        if simulation.catalogue.table is not None:
+            table = simulation.catalogue.table.first(plan.galaxies).to_dataset()
+            given = {str(name): one for name, one in table.variables.items()}
+            write_variables(file.createGroup("catalogue"), given)
 
 
 def _copy(
