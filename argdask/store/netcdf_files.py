@@ -191,6 +191,10 @@ def define(
                 f"rename or convert it, or {_INSTEAD}",
             ) from None
         made.set_auto_maskandscale(False)
+        if chunks is not None:
+            # Chunks are written whole, and a cache would only hold copies of them, 64 MiB
+            # of each variable. Of 0 bytes netCDF takes no notice.
+            made.set_var_chunk_cache(1, 1, 0.0)
 
 
 def set_attributes(owner: Any, attributes: Mapping[str, Any]) -> None:

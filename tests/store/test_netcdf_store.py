@@ -156,10 +156,10 @@ def test_parts_opened_by_xarray_alone_are_the_zarr_store(
         for name in set(found.attrs) - {"Conventions", "recipe"}:
             assert found.attrs[name] == expected.attrs[name], name
         # A part is the same in sets of any size.
-        recipe = json.loads(expected.attrs["recipe"])
+        recipe = ad.Recipe(**json.loads(expected.attrs["recipe"]))
         told = json.loads(found.attrs["recipe"])
-        assert {name: recipe[name] for name in told} == told
-        assert set(recipe) - set(told) == {"galaxies", "scale", "catalogue", "layout"}
+        assert told == json.loads(json.dumps(recipe.identity()))
+        assert "galaxies" not in told
 
 
 def test_a_part_alone_holds_all_of_its_galaxies(
@@ -446,8 +446,11 @@ def test_a_grid_that_netcdf_cannot_hold_is_refused(
 
 
 def test_bytes_follow_from_the_plan_alone(
-    netcdf_store: Path, tmp_path: Path, recipe: ad.Recipe, seds: xr.DataArray
+    tmp_path: Path, recipe: ad.Recipe, seds: xr.DataArray
 ) -> None:
+    # The last part ends in the middle of a chunk.
+    recipe = recipe.model_copy(update={"galaxies": 90})
+    ad.write(recipe, tmp_path / "here.nc", seds=seds)
     # Another process, at another time, in another order, with other rubbish in memory.
     seds.to_netcdf(tmp_path / "grid.nc")
     script = f"""
@@ -463,7 +466,7 @@ path = Path("pairs.nc").absolute()
 simulation = Simulation(recipe, seds)
 plan = plan_of(simulation, "netcdf")
 initialise(path, simulation, plan)
-for index in (6, 2, 0, 1, 5, 4, 3, 2):
+for index in (2, 0, 1, 5, 4, 3, 2):
     make_piece(path, plan.fingerprint, "part", index)
 make_piece(path, plan.fingerprint, "block", 0)
 """
@@ -471,7 +474,7 @@ make_piece(path, plan.fingerprint, "block", 0)
     environment = {**os.environ, "MALLOC_PERTURB_": "165"}
     subprocess.run([sys.executable, "-c", script], check=True, env=environment)
     made = contents(tmp_path / "pairs.nc")
-    expected = contents(netcdf_store)
+    expected = contents(tmp_path / "here.nc")
     del made["manifest.json"], expected["manifest.json"], expected["checksums.txt"]
     assert sorted(made) == sorted(expected)
     for name, data in expected.items():
