@@ -136,19 +136,20 @@ def recipe(
     click.echo(f"wrote {out}; {use}")
 
 
-@cli.command(epilog=options.examples("argdask export pairs.zarr arrays"))
+@cli.command(epilog=options.examples("argdask export pairs.zarr all.nc --single"))
 @click.argument("store", metavar="STORE")
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", metavar="DIR_OR_FILE")
 @click.option(
     "--format",
     "layout",
     default="npy",
     show_default=True,
     metavar="FORMAT",
-    help="npy: NumPy arrays, and the truth as a table with units (ECSV).",
+    help="npy: a folder of arrays and a table with units (ECSV); netcdf: one file.",
 )
+@click.option("--single", "layout", flag_value="netcdf", help="As --format netcdf.")
 def export(store: str, folder: str, layout: str) -> None:
-    """Copy a store to plain files in DIR, or go on with a copy that was begun."""
+    """Copy a store to plain files, or go on with a copy that was begun."""
     with options.shown_progress() as show:
         made = ad.export(store, folder, layout=layout, progress=show)
     state = f"wrote {', '.join(made.made)}" if made.made else "it was complete"

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from argdask.schema import VARIABLES
+from argdask.store.formats import format_of
 from argdask.store.reading import open_pairs
 from argdask.store.work import read_attributes, read_plan, read_seds_of_store
 
@@ -50,7 +51,7 @@ class Contents:
     filters: tuple[str, ...]
     """Names of the filters."""
     layout: dict[str, int | str]
-    """Galaxies in a part, a chunk and a block; compression."""
+    """Format; galaxies in a part, a chunk and a block; compression."""
     recipe: dict[str, object]
     """All choices."""
     variables: tuple[VariableContents, ...]
@@ -108,7 +109,7 @@ def inspect(path: str | Path) -> Contents:
     attributes = read_attributes(place)
     pairs = open_pairs(place, chunks=None, incomplete=True)
     redshift = read_seds_of_store(place)["redshift"].values
-    stored = {entry.name for entry in place.iterdir() if entry.is_dir()}
+    stored = format_of(place).sizes_on_disk(place)
     names = [str(name) for name in pairs.variables if name in stored]
     order = [*VARIABLES, *names]
     names.sort(key=order.index)
@@ -122,6 +123,7 @@ def inspect(path: str | Path) -> Contents:
         redshifts=(float(redshift[0]), float(redshift[-1])),
         filters=tuple(str(name) for name in pairs["filter"].values),
         layout={
+            "format": plan.format,
             "part": plan.part,
             "chunk": plan.chunk,
             "block": plan.block,
@@ -134,7 +136,7 @@ def inspect(path: str | Path) -> Contents:
                 ", ".join(f"{d} {n}" for d, n in pairs[name].sizes.items()),
                 str(pairs[name].dtype),
                 str(pairs[name].attrs.get("units", "")),
-                sum(f.stat().st_size for f in (place / name).rglob("*") if f.is_file()),
+                stored[name],
             )
             for name in names
         ),

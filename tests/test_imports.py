@@ -45,7 +45,8 @@ WORDS, KERNELS, TABLES, BUILDER, DELIVERY, FACE = range(len(FLOORS))
 # Where a package may be imported, by the first part of a module's name or by floor.
 HOMES: dict[str, set[str]] = {
     # Readers of what users bring; h5py also tells one kind of HDF5 file from another.
-    "h5py": {"smpy_grids", "sed_files"},
+    # The store reads with it what netCDF4 writes: it can do without file locks.
+    "h5py": {"smpy_grids", "sed_files", "store"},
     "zarr": {"store", "image_files"},
     "netCDF4": {"store"},
     "numcodecs": {"store"},

@@ -36,6 +36,7 @@ def test_the_contents_are_those_of_the_store(store: Path) -> None:
     assert found.filters == ("wfc3_ir_f160w",)
     assert found.redshifts == (0.1, 2.0)
     assert found.layout == {
+        "format": "zarr",
         "part": 16,
         "chunk": 4,
         "block": 65536,

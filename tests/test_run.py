@@ -160,6 +160,21 @@ def test_workers_write_the_bytes_of_this_process(
     assert sorted(made) == made
 
 
+def test_workers_write_netcdf_files_of_the_same_bytes(
+    tmp_path: Path, client: Client, seds: xr.DataArray
+) -> None:
+    for name, over in (("here", None), ("there", client)):
+        ad.write(small(), tmp_path / f"{name}.nc", seds=seds, client=over)
+    here = contents(tmp_path / "here.nc")
+    assert len([name for name in here if name.startswith("part-")]) == 8
+    assert contents(tmp_path / "there.nc") == here
+    # Workers read it too, each file by itself.
+    with client.as_current():
+        found = ad.open_pairs(tmp_path / "here.nc")["input"].compute()
+    expected = ad.simulate(small(), seds)["input"]
+    np.testing.assert_array_equal(found.values, expected.values)
+
+
 def test_one_worker_writes_the_bytes_of_two(
     tmp_path: Path, client: Client, seds: xr.DataArray, undisturbed: dict[str, bytes]
 ) -> None:
@@ -494,8 +509,9 @@ def in_a_small_file_system(options: str, script: str, folder: Path) -> Any:
     )
 
 
+@pytest.mark.parametrize("suffix", [".zarr", ".nc"])
 def test_a_disk_that_fills_in_mid_run_is_told_and_can_be_resumed(
-    tmp_path: Path, undisturbed: dict[str, bytes]
+    tmp_path: Path, seds: xr.DataArray, suffix: str
 ) -> None:
     script = """
 import os, shutil, sys
@@ -530,6 +546,7 @@ print("then", summary.made)
 assert sorted(os.listdir()) == ["pairs.zarr"], os.listdir()
 shutil.copytree(path, Path(sys.argv[0]).with_name("copy.zarr"))
 """
+    script = script.replace(".zarr", suffix)
     ran = in_a_small_file_system("size=8m", script, tmp_path)
     assert ran.returncode == 0, ran.stderr
     first, second, last = ran.stdout.splitlines()
@@ -537,7 +554,9 @@ shutil.copytree(path, Path(sys.argv[0]).with_name("copy.zarr"))
         assert "No space left on device; free some space and run the same" in line
     # The second run began with what the first had made, and filled the disk at once.
     assert last == "then 36"
-    assert contents(tmp_path / "copy.zarr") == undisturbed
+    undisturbed = tmp_path / f"undisturbed{suffix}"
+    ad.write(small(), undisturbed, seds=seds)
+    assert contents(tmp_path / f"copy{suffix}") == contents(undisturbed)
 
 
 def test_a_disk_that_fills_while_a_store_is_extended_is_told_and_can_be_resumed(

@@ -1,35 +1,35 @@
-"""Exporting a store: plain NumPy arrays and a table, streamed with flat memory."""
+"""Exporting a store: NumPy arrays and a table, or one netCDF file, streamed."""
 
 from __future__ import annotations
 
-import io
+import glob
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
-import zarr
 
 from argdask.errors import IncompleteError, InputError
 from argdask.schema import IMAGES, VARIABLES
-from argdask.store import files, truth_table
+from argdask.store import files, single, truth_table
+from argdask.store.arrays import array_size, write_array
 from argdask.store.closing import read_checksums
 from argdask.store.files import FileRecord, WholeFile, whole_file
 from argdask.store.plan import Plan
 from argdask.store.reading import open_pairs
-from argdask.store.work import read_attributes, read_plan
+from argdask.store.work import read_attributes, read_plan, simulation_of
 
 __all__ = ["Exported", "export"]
 
 # Raised by every change of what the files of an export hold.
 _EXPORT_VERSION = 1
 
-_LAYOUTS = ("npy",)
+_LAYOUTS = ("npy", "netcdf")
 _METADATA = "metadata.json"
 _TRUTH = "truth.ecsv"
 _COLUMNS = {
@@ -47,10 +47,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export left in its folder."""
+    """What an export left."""
 
     folder: Path
-    """The folder."""
+    """The folder, or the one file."""
     galaxies: int
     """Number of galaxies."""
     made: tuple[str, ...]
@@ -86,9 +86,9 @@ def export(
         A complete store.
     folder
         Where the files shall be: a new or empty folder, or one in which the export of
-        the same store was begun.
+        the same store was begun; for netcdf, the name of the one file.
     layout
-        Format of the files; there is one, npy.
+        Format of the files: npy or netcdf.
     progress
         Called with the number of galaxies written so far and of all.
 
@@ -100,7 +100,7 @@ def export(
     Raises
     ------
     InputError
-        If there is no store, a file of it is missing, the format is unknown, the folder
+        If there is no store, a file of it is missing, the format is unknown, the place
         holds other files or cannot be written, or there is too little space. Nothing is
         changed then.
     IncompleteError
@@ -115,6 +115,9 @@ def export(
     recipe, fingerprint, and size and CRC-32C of each file. A file appears under its
     name only when it is whole.
 
+    The one netCDF file holds what `open_pairs` shows, and the SED grid and the user's
+    catalogue in the groups `seds` and `catalogue`.
+
     Examples
     --------
     >>> import argdask as ad
@@ -127,20 +130,48 @@ def export(
         raise InputError("format", layout, ", ".join(_LAYOUTS), "choose npy")
     source, place = Path(store), Path(folder).absolute()
     pairs, plan = _opened(source)
-    _check_place(place, source)
+    _check_place(place, source, layout)
     count = _Count(sum(name in pairs for name in IMAGES), plan.galaxies, progress)
-    contents = _contents(source, pairs, plan, count)
+    if layout == "netcdf":
+        return _export_single(source, place, pairs, plan, count)
+    contents = _contents(pairs, plan, count)
     told = _description(pairs, plan, layout)
     done = _finished(place, told, [file.name for file in contents])
     missing = [file for file in contents if file.name not in done]
     leftovers = _leftovers(place, set(done))
-    _check_space(place, missing, leftovers)
+    _check_space(place, sum(file.size for file in missing), leftovers)
     if missing or leftovers:
         count.add(plan.galaxies * sum(name in done for name in _image_files(pairs)))
         _write(place, missing, leftovers, told, done)
     size = sum(record.size for record in done.values())
     size += (place / _METADATA).stat().st_size
     return Exported(place, plan.galaxies, tuple(f.name for f in missing), size)
+
+
+def _export_single(
+    source: Path, place: Path, pairs: xr.Dataset, plan: Plan, count: _Count
+) -> Exported:
+    """Copy a store to one file, which is there when it is whole."""
+    attributes = {**pairs.attrs, "fingerprint": plan.fingerprint}
+    if place.exists():
+        if not single.holds(place, attributes):
+            raise InputError(
+                "file",
+                str(place),
+                "a new file, not one that is there",
+                "choose another name",
+            )
+        return Exported(place, plan.galaxies, (), place.stat().st_size)
+    simulation, _ = simulation_of(source.absolute(), plan.fingerprint)
+    pairs = pairs.assign_attrs(attributes)
+    pattern = f"{glob.escape(place.name)}.*{files.PARTIAL}"
+    leftovers = list(place.parent.glob(pattern))
+    _check_space(place, pairs.nbytes + simulation.catalogue.seds.nbytes, leftovers)
+    with _resumable(place):
+        for leftover in leftovers:
+            leftover.unlink()
+        single.write_single(place, pairs, simulation, plan, count.add)
+    return Exported(place, plan.galaxies, (place.name,), place.stat().st_size)
 
 
 class _Count:
@@ -191,20 +222,18 @@ def _array_files(pairs: xr.Dataset) -> dict[str, str]:
     return {**_image_files(pairs), **{file: name for name, file in _COLUMNS.items()}}
 
 
-def _contents(
-    source: Path, pairs: xr.Dataset, plan: Plan, count: _Count
-) -> list[_File]:
+def _contents(pairs: xr.Dataset, plan: Plan, count: _Count) -> list[_File]:
     """List the files of an export and what writes them."""
     contents = []
     for file, name in _array_files(pairs).items():
-        array = zarr.open_array(source / name, mode="r")
+        variable = pairs[name].variable
         if name in IMAGES:
-            chunk = plan.chunk * array.nbytes // plan.galaxies
+            chunk = plan.chunk * variable.nbytes // plan.galaxies
             rows = plan.chunk * max(_READ_BYTES // chunk, 1)
-            write = partial(_write_array, array=array, rows=rows, show=count.add)
+            write = partial(write_array, variable=variable, rows=rows, show=count.add)
         else:
-            write = partial(_write_array, array=array, rows=plan.block)
-        contents.append(_File(file, len(_header(array)) + array.nbytes, write))
+            write = partial(write_array, variable=variable, rows=plan.block)
+        contents.append(_File(file, array_size(variable), write))
     size = truth_table.longest_size(pairs)
     write_truth = partial(truth_table.write_truth, pairs=pairs)
     return [*contents, _File(_TRUTH, size, write_truth)]
@@ -238,19 +267,20 @@ def _description(pairs: xr.Dataset, plan: Plan, layout: str) -> dict[str, Any]:
     }
 
 
-def _check_place(place: Path, source: Path) -> None:
+def _check_place(place: Path, source: Path, layout: str) -> None:
+    kind = "file" if layout == "netcdf" else "folder"
     if place.resolve().is_relative_to(source.resolve()):
         raise InputError(
-            "folder", str(place), "a folder outside the store", "choose another folder"
+            kind, str(place), f"a {kind} outside the store", f"choose another {kind}"
         )
-    if place.exists() and not place.is_dir():
-        raise InputError("folder", str(place), "a folder", "choose another name")
-    writable = place if place.exists() else place.parent
+    if place.exists() and place.is_dir() is not (kind == "folder"):
+        raise InputError(kind, str(place), f"a {kind}", "choose another name")
+    writable = place if place.is_dir() else place.parent
     if not writable.is_dir() or not os.access(writable, os.W_OK | os.X_OK):
         raise InputError(
-            "folder",
+            kind,
             str(place),
-            "a folder that can be written",
+            f"a {kind} that can be written",
             f"make {writable} or choose another folder",
         )
 
@@ -297,9 +327,8 @@ def _leftovers(place: Path, done: set[str]) -> list[Path]:
     return [entry for entry in place.iterdir() if entry.name not in {*done, _METADATA}]
 
 
-def _check_space(place: Path, missing: list[_File], leftovers: list[Path]) -> None:
+def _check_space(place: Path, needed: int, leftovers: list[Path]) -> None:
     """Refuse to start what the file system cannot hold."""
-    needed = sum(file.size for file in missing)
     status = os.statvfs(place if place.exists() else place.parent)
     free = status.f_bavail * status.f_frsize + sum(f.stat().st_size for f in leftovers)
     if needed > free:
@@ -319,7 +348,7 @@ def _write(
     done: dict[str, FileRecord],
 ) -> None:
     """Write what is missing, one file after the other, and add it to what is done."""
-    try:
+    with _resumable(place):
         place.mkdir(exist_ok=True)
         for leftover in leftovers:
             leftover.unlink()
@@ -329,6 +358,13 @@ def _write(
                 file.write(whole)
             done[file.name] = whole.record
             _write_metadata(place, told, done, left)
+
+
+@contextmanager
+def _resumable(place: Path) -> Iterator[None]:
+    """Tell what the system stopped, and that it can go on."""
+    try:
+        yield
     except OSError as error:
         raise IncompleteError(
             f"{place}: {error.strerror or error}; mend it and run the same command "
@@ -344,34 +380,3 @@ def _write_metadata(
     text = json.dumps({"state": state, **told, "files": records}, indent=2)
     with whole_file(place / _METADATA) as file:
         file.write(f"{text}\n".encode())
-
-
-def _write_array(
-    file: WholeFile,
-    array: zarr.Array[Any],
-    rows: int,
-    show: Callable[[int], None] | None = None,
-) -> None:
-    """Write an array as numpy does, some rows at a time."""
-    file.write(_header(array))
-    for start in range(0, array.shape[0], rows):
-        some = np.ascontiguousarray(array[start : start + rows], _type(array))
-        file.write(some)
-        if show is not None:
-            show(some.shape[0])
-
-
-def _header(array: zarr.Array[Any]) -> bytes:
-    """Return what stands before the values in a file of numpy's."""
-    text = io.BytesIO()
-    fields = {
-        "descr": np.lib.format.dtype_to_descr(_type(array)),
-        "fortran_order": False,
-        "shape": tuple(array.shape),
-    }
-    np.lib.format.write_array_header_1_0(text, fields)
-    return text.getvalue()
-
-
-def _type(array: zarr.Array[Any]) -> np.dtype[Any]:
-    return np.dtype(array.dtype).newbyteorder("<")

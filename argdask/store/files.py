@@ -17,12 +17,14 @@ __all__ = [
     "PARTIAL",
     "FileRecord",
     "WholeFile",
+    "WholePath",
     "files_below",
     "is_unfinished",
     "record_of",
     "sync",
     "sync_tree",
     "whole_file",
+    "whole_path",
 ]
 
 # Ends the name of everything that is not finished; safe to delete when nobody writes.
@@ -103,6 +105,42 @@ def whole_file(path: Path) -> Iterator[WholeFile]:
         partial.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+@dataclass
+class WholePath:
+    """A file that is written by its path, by what cannot write to a descriptor."""
+
+    path: Path
+    """Where to write; nothing is there."""
+    record: FileRecord | None = None
+    """Size and checksum, as soon as the file is whole."""
+
+
+@contextmanager
+def whole_path(path: Path) -> Iterator[WholePath]:
+    """Write a file by a path of its own; it appears under its name only when whole.
+
+    Parameters
+    ----------
+    path
+        Where the file shall be; one that is there is replaced.
+
+    Yields
+    ------
+    WholePath
+        Where to write, with the record of the file afterwards.
+    """
+    whole = WholePath(path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}"))
+    try:
+        yield whole
+        _sync(whole.path)
+        whole.record = record_of(whole.path)
+        whole.path.replace(path)
+    except BaseException:
+        whole.path.unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
 
 
 def record_of(path: Path) -> FileRecord:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import xarray as xr
 
 from argdask.simulation import Simulation
-from argdask.store import zarr_store
+from argdask.store import netcdf_store, zarr_store
 from argdask.store.attributes import read_root
 from argdask.store.files import FileRecord
 from argdask.store.plan import Plan
@@ -48,8 +48,11 @@ class Format(Protocol):
     def committed(self, path: Path, root: dict[str, Any]) -> dict[str, Any]:
         """Return the root's metadata as it is in a complete store."""
 
+    def sizes_on_disk(self, path: Path) -> dict[str, int]:
+        """Return the bytes on disk of each variable that has files."""
 
-FORMATS: dict[str, Format] = {"zarr": zarr_store}
+
+FORMATS: dict[str, Format] = {"zarr": zarr_store, "netcdf": netcdf_store}
 """The formats by the name that a plan has for them."""
 
 
@@ -66,7 +69,7 @@ def name_for(path: Path) -> str:
     str
         One of the keys of `FORMATS`.
     """
-    return "zarr"
+    return "netcdf" if path.suffix == ".nc" else "zarr"
 
 
 def format_of(path: Path) -> Format:

@@ -28,6 +28,7 @@ __all__ = [
     "open_lazily",
     "read_seds",
     "read_table",
+    "sizes_on_disk",
     "write_block",
     "write_part",
     "write_skeleton",
@@ -286,4 +287,24 @@ def committed(path: Path, root: dict[str, Any]) -> dict[str, Any]:
             "must_understand": False,
             "metadata": copies,
         },
+    }
+
+
+def sizes_on_disk(path: Path) -> dict[str, int]:
+    """Return the bytes on disk of each variable that has files.
+
+    Parameters
+    ----------
+    path
+        The store.
+
+    Returns
+    -------
+    dict
+        Bytes by name; groups are among them.
+    """
+    return {
+        entry.name: sum(f.stat().st_size for f in entry.rglob("*") if f.is_file())
+        for entry in path.iterdir()
+        if entry.is_dir()
     }

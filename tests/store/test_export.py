@@ -299,7 +299,7 @@ def test_folder_in_the_store_is_refused(store: Path) -> None:
 
 
 def test_unknown_format_and_no_store_are_refused(store: Path) -> None:
-    with pytest.raises(InputError, match=r"format: got csv, expected npy"):
+    with pytest.raises(InputError, match=r"format: got csv, expected npy, netcdf"):
         ad.export(store, "arrays", layout="csv")
     with pytest.raises(InputError, match="a store that argdask made"):
         ad.export("nothing.zarr", "arrays")

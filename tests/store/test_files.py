@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argdask.store import files
-from argdask.store.files import FileRecord, record_of, sync_tree, whole_file
+from argdask.store.files import (
+    FileRecord,
+    record_of,
+    sync_tree,
+    whole_file,
+    whole_path,
+)
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
@@ -134,3 +140,43 @@ def test_all_of_a_tree_can_be_synced(tmp_path: Path) -> None:
     (below / "file").write_bytes(b"some")
     sync_tree(tmp_path)
     assert (below / "file").read_bytes() == b"some"
+
+
+def test_a_file_written_by_its_path_appears_only_when_it_is_whole(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "whole"
+    path.write_bytes(b"older")
+    with whole_path(path) as whole:
+        assert not whole.path.exists()
+        assert whole.path.name.endswith(files.PARTIAL)
+        whole.path.write_bytes(b"newer and longer")
+        assert path.read_bytes() == b"older"
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == b"newer and longer"
+    assert whole.record == record_of(path)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_error_while_a_path_is_written_leaves_nothing(
+    tmp_path: Path, begun: bool
+) -> None:
+    def write_and_fail() -> None:
+        with whole_path(tmp_path / "whole") as whole:
+            if begun:
+                whole.path.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_and_fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_that_nobody_wrote_is_an_error(tmp_path: Path) -> None:
+    def write_nothing() -> None:
+        with whole_path(tmp_path / "whole"):
+            pass
+
+    with pytest.raises(FileNotFoundError):
+        write_nothing()
+    assert list(tmp_path.iterdir()) == []

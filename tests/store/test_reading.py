@@ -18,6 +18,7 @@ from zarr.storage import LocalStore
 import argdask as ad
 from argdask.errors import IncompleteError, InputError
 from argdask.simulation import Simulation
+from argdask.store.formats import name_for
 from argdask.store.plan import plan_of
 from argdask.store.receipts import Journal
 from argdask.store.work import initialise, make_piece
@@ -58,7 +59,7 @@ def make_part_of_a_store(
 ) -> None:
     """Leave a store as a killed run does."""
     simulation = Simulation(recipe, seds)
-    plan = plan_of(simulation)
+    plan = plan_of(simulation, name_for(path))
     initialise(path, simulation, plan)
     journal = Journal(path)
     if block:
@@ -69,9 +70,9 @@ def make_part_of_a_store(
 
 @pytest.mark.parametrize("chunks", ["part", 5, 1000, None])
 def test_every_variable_is_that_of_simulate_bit_for_bit(
-    store: Path, simulated: xr.Dataset, chunks: Any
+    any_store: Path, simulated: xr.Dataset, chunks: Any
 ) -> None:
-    pairs = ad.open_pairs(store, chunks=chunks)
+    pairs = ad.open_pairs(any_store, chunks=chunks)
     assert set(pairs.variables) == set(simulated.variables)
     assert set(pairs.coords) == set(simulated.coords)
     assert dict(pairs.sizes) == dict(simulated.sizes)
@@ -185,9 +186,9 @@ def test_template_parameters_of_smpy_are_those_of_the_template(
 
 
 def test_template_parameters_of_the_built_in_grid_are_looked_up(
-    store: Path, seds: xr.DataArray
+    any_store: Path, seds: xr.DataArray
 ) -> None:
-    pairs = ad.open_pairs(store)
+    pairs = ad.open_pairs(any_store)
     index = pairs["sed_index"].values
     for name in ("template_name", "type", "e_bv"):
         expected = seds[name].values[index]
@@ -210,9 +211,9 @@ def test_template_parameters_of_the_built_in_grid_are_looked_up(
 )
 @pytest.mark.parametrize("name", ["template_name", "e_bv"])
 def test_any_selection_of_a_template_parameter_is_that_of_numpy(
-    store: Path, simulated: xr.Dataset, key: Any, name: str
+    any_store: Path, simulated: xr.Dataset, key: Any, name: str
 ) -> None:
-    found = ad.open_pairs(store)[name].isel(galaxy=key)
+    found = ad.open_pairs(any_store)[name].isel(galaxy=key)
     expected = simulated[name].isel(galaxy=key)
     xr.testing.assert_identical(
         found.drop_vars(found.coords), expected.drop_vars(expected.coords)
@@ -221,18 +222,23 @@ def test_any_selection_of_a_template_parameter_is_that_of_numpy(
 
 
 def test_an_open_store_can_be_sent_to_another_process(
-    store: Path, simulated: xr.Dataset
+    any_store: Path, simulated: xr.Dataset
 ) -> None:
     for chunks in ("part", None):
-        sent = pickle.loads(pickle.dumps(ad.open_pairs(store, chunks=chunks)))
+        sent = pickle.loads(pickle.dumps(ad.open_pairs(any_store, chunks=chunks)))
         np.testing.assert_array_equal(sent["input"].values, simulated["input"].values)
         assert (sent["e_bv"].values == simulated["e_bv"].values).all()
 
 
+@pytest.mark.parametrize("suffix", ["zarr", "nc"])
 def test_an_incomplete_store_says_how_many_galaxies_are_missing(
-    tmp_path: Path, recipe: ad.Recipe, seds: xr.DataArray, simulated: xr.Dataset
+    tmp_path: Path,
+    recipe: ad.Recipe,
+    seds: xr.DataArray,
+    simulated: xr.Dataset,
+    suffix: str,
 ) -> None:
-    path = tmp_path / "pairs.zarr"
+    path = tmp_path / f"pairs.{suffix}"
     make_part_of_a_store(path, recipe, seds, parts=[1, 6], block=True)
     with pytest.raises(
         IncompleteError, match=r"80 of 100 galaxies are missing; .*incomplete=True"
@@ -251,10 +257,11 @@ def test_an_incomplete_store_says_how_many_galaxies_are_missing(
     np.testing.assert_array_equal(pairs["type"].values, simulated["type"].values)
 
 
+@pytest.mark.parametrize("suffix", ["zarr", "nc"])
 def test_galaxies_without_a_catalogue_have_no_template(
-    tmp_path: Path, recipe: ad.Recipe, seds: xr.DataArray
+    tmp_path: Path, recipe: ad.Recipe, seds: xr.DataArray, suffix: str
 ) -> None:
-    path = tmp_path / "pairs.zarr"
+    path = tmp_path / f"pairs.{suffix}"
     make_part_of_a_store(path, recipe, seds, parts=[], block=False)
     pairs = ad.open_pairs(path, incomplete=True)
     assert (pairs["sed_index"].values == -1).all()
@@ -280,9 +287,9 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("chunks", ["part", None])
 def test_a_selection_can_be_saved_as_zarr(
-    store: Path, tmp_path: Path, chunks: Any
+    any_store: Path, tmp_path: Path, chunks: Any
 ) -> None:
-    chosen = ad.open_pairs(store, chunks=chunks).isel(galaxy=[3, 40, 41, 99])
+    chosen = ad.open_pairs(any_store, chunks=chunks).isel(galaxy=[3, 40, 41, 99])
     path = tmp_path / "chosen.zarr"
     chosen.to_zarr(path, consolidated=False)
     with xr.open_zarr(path, consolidated=False) as saved:
@@ -291,9 +298,9 @@ def test_a_selection_can_be_saved_as_zarr(
 
 @pytest.mark.parametrize("chunks", ["part", None])
 def test_a_selection_can_be_saved_as_netcdf(
-    store: Path, tmp_path: Path, chunks: Any
+    any_store: Path, tmp_path: Path, chunks: Any
 ) -> None:
-    chosen = ad.open_pairs(store, chunks=chunks).isel(galaxy=[3, 40, 41, 99])
+    chosen = ad.open_pairs(any_store, chunks=chunks).isel(galaxy=[3, 40, 41, 99])
     path = tmp_path / "chosen.nc"
     chosen.to_netcdf(path)
     with xr.open_dataset(path) as saved:
@@ -305,8 +312,8 @@ def test_a_selection_can_be_saved_as_netcdf(
     assert dict(saved.attrs) == chosen.attrs
 
 
-def test_attributes_are_text_and_numbers(store: Path) -> None:
-    pairs = ad.open_pairs(store)
+def test_attributes_are_text_and_numbers(any_store: Path) -> None:
+    pairs = ad.open_pairs(any_store)
     for attrs in (pairs.attrs, *(v.attrs for v in pairs.variables.values())):
         assert all(isinstance(value, str | int | float) for value in attrs.values())
     assert json.loads(pairs.attrs["recipe"])["galaxies"] == 100

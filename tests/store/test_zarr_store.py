@@ -221,36 +221,12 @@ def test_the_grid_comes_back_as_it_was(empty: Path, seds: xr.DataArray) -> None:
     assert content_hash(found) == content_hash(seds)
 
 
-def awkward_grid() -> xr.DataArray:
-    """Return a grid with all that a user may bring: holes, text, stacked templates."""
-    flux = np.random.default_rng(5).uniform(0.5, 2, (4, 3, 6))
-    flux[0, :, 1] = np.nan
-    flux[2, 0, 2] = np.inf
-    flux[1, :, 3] = 0
-    flux[:, 0, 4] = 0
-    grid = xr.DataArray(
-        flux,
-        dims=("redshift", "filter", "kind"),
-        coords={
-            "redshift": [0.2, 0.4, 0.8, 1.6],
-            "filter": np.array(["u", "a longer name", "ß"], object),
-            "wavelength": ("filter", [3500, 6000, 9000]),
-            "zero_point": ("filter", np.float32([1, 2, 3])),
-        },
-        attrs={"note": "by hand", "list": [1, 2], "flag": True},
-    )
-    return grid.rename(kind="template").assign_coords(
-        age=("template", [np.nan, 1e8, 1e8, 1e9, 1e9, 1e9]),
-        young=("template", [True, True, False, False, False, True]),
-        number=("template", np.arange(6, dtype=np.int16)),
-        label=("template", ["", "b", "c'", 'd"', "e", "ü"]),
-    )
-
-
-def test_any_grid_that_is_accepted_comes_back(tmp_path: Path) -> None:
+def test_any_grid_that_is_accepted_comes_back(
+    tmp_path: Path, awkward_grid: xr.DataArray
+) -> None:
     recipe = ad.Recipe(galaxies=20, image_shape=(8, 8), templates={"ages": "all"})
     path = tmp_path / "pairs.zarr"
-    grid = awkward_grid()
+    grid = awkward_grid
     ad.write(recipe, path, seds=grid)
     xr.testing.assert_identical(read_seds_of_store(path), check_seds(grid))
     expected = ad.simulate(recipe, grid)

@@ -1,0 +1,338 @@
+"""The netCDF format: a manifest, and files of their own for parts, truth and grid."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from xarray.core import indexing
+
+from argdask import seds as grids
+from argdask.catalogue import Columns
+from argdask.errors import InputError
+from argdask.schema import IMAGES, VARIABLES
+from argdask.simulation import Simulation, attributes_of, dataset_of
+from argdask.store.attributes import read_root, root_attributes
+from argdask.store.files import FileRecord
+from argdask.store.netcdf_files import (
+    new_file,
+    put,
+    read_dataset,
+    stored_bytes,
+    write_variables,
+)
+from argdask.store.netcdf_pairs import define_pairs, write_seds
+from argdask.store.part_files import ColumnOfFiles, file_name
+from argdask.store.pieces import chunks_of_images, columns_of_rows
+from argdask.store.plan import Plan
+from argdask.tables import UserTable
+
+__all__ = [
+    "METADATA",
+    "committed",
+    "open_lazily",
+    "read_seds",
+    "read_table",
+    "sizes_on_disk",
+    "write_block",
+    "write_part",
+    "write_skeleton",
+]
+
+METADATA = "manifest.json"
+
+_SEDS = "seds.nc"
+_TABLE = "catalogue.nc"
+
+# First words of the names of files with images, and of those with truth columns alone.
+_PART = "part"
+_BLOCK = "coordinates"
+
+
+def write_skeleton(folder: Path, simulation: Simulation, plan: Plan) -> None:
+    """Write all of a store but its galaxies.
+
+    Parameters
+    ----------
+    folder
+        An empty folder.
+    simulation
+        What will make the galaxies.
+    plan
+        How the store is laid out.
+
+    Raises
+    ------
+    InputError
+        If the images shall be compressed, or netCDF cannot hold the grid.
+    """
+    compression = plan.recipe.layout.compression
+    if compression != "none":
+        raise InputError(
+            "layout.compression",
+            compression,
+            "none for a netCDF store, which most programs could not read otherwise",
+            "choose none, or a path that ends in .zarr",
+        )
+    with new_file(folder / _SEDS, {"title": "SED grid"}) as (file, _):
+        write_seds(file, simulation.catalogue.seds)
+    if simulation.catalogue.table is not None:
+        table = simulation.catalogue.table.first(plan.galaxies).to_dataset()
+        with new_file(folder / _TABLE, {"title": "galaxies given"}) as (file, _):
+            write_variables(file, {str(name): v for name, v in table.variables.items()})
+    manifest = _manifest(simulation, plan)
+    (folder / METADATA).write_text(json.dumps(manifest, indent=2), "utf-8")
+
+
+def _manifest(simulation: Simulation, plan: Plan) -> dict[str, Any]:
+    """Return all that a reader needs before it opens a file."""
+    # The columns of no galaxy have the names, dimensions and types of all.
+    truth = _truth(simulation, simulation.catalogue.columns([]))
+    images = {
+        name: {
+            "dims": list(VARIABLES[name].dims),
+            "dtype": VARIABLES[name].dtype,
+            "attributes": VARIABLES[name].attrs,
+        }
+        for name in simulation.images
+    }
+    columns: dict[str, dict[str, Any]] = {}
+    for name, variable in truth.items():
+        text = variable.dtype.kind == "T"
+        columns[name] = {
+            "dims": list(variable.dims),
+            "dtype": "string" if text else str(variable.dtype),
+            "attributes": dict(variable.attrs),
+        }
+        if "galaxy" not in variable.dims:
+            columns[name]["values"] = variable.values.tolist()
+    height, width = simulation.recipe.image_shape
+    sizes = {str(dim): n for v in truth.values() for dim, n in v.sizes.items()}
+    return {
+        "attributes": root_attributes(simulation, plan),
+        "sizes": {**sizes, "galaxy": plan.galaxies, "y": height, "x": width},
+        "rows": {_PART: plan.part, _BLOCK: plan.block},
+        "variables": {**images, **columns},
+    }
+
+
+def _truth(simulation: Simulation, columns: Columns) -> dict[str, xr.Variable]:
+    """Label truth columns, and what belongs to no galaxy; the rest is in the grid."""
+    labelled = dataset_of(simulation, columns, {})
+    return {
+        str(name): variable
+        for name, variable in labelled.variables.items()
+        if name in columns or "galaxy" not in variable.dims
+    }
+
+
+def read_seds(path: Path) -> xr.DataArray:
+    """Return the SED grid that a store carries, in memory.
+
+    Parameters
+    ----------
+    path
+        The store.
+
+    Returns
+    -------
+    DataArray
+        The grid (redshift, filter, template) [uJy].
+    """
+    grid = read_dataset(path / _SEDS)
+    names = [name for name in grid.variables if name != "flux"]
+    return grids.check_seds(grid.set_coords(names)["flux"])
+
+
+def read_table(path: Path) -> UserTable:
+    """Return the user's catalogue that a store carries, in memory.
+
+    Parameters
+    ----------
+    path
+        The store.
+
+    Returns
+    -------
+    UserTable
+        The catalogue.
+    """
+    return UserTable.from_dataset(read_dataset(path / _TABLE))
+
+
+def write_block(
+    path: Path, simulation: Simulation, plan: Plan, index: int
+) -> dict[str, FileRecord]:
+    """Write the truth columns of one block of galaxies.
+
+    Parameters
+    ----------
+    path
+        The store.
+    simulation
+        What makes the galaxies.
+    plan
+        How the store is laid out.
+    index
+        Number of the block.
+
+    Returns
+    -------
+    dict
+        Size and checksum of each file, by its path in the store.
+    """
+    columns = columns_of_rows(simulation, *plan.rows_of_block(index))
+    truth = _truth(simulation, columns)
+    place = file_name(_BLOCK, index)
+    with new_file(path / place, _attributes(simulation)) as (file, whole):
+        define_pairs(file, truth, plan.chunk, compressed=True)
+        for name, variable in truth.items():
+            put(file, name, variable.values)
+    assert whole.record is not None, "it is whole by now"
+    return {place: whole.record}
+
+
+def write_part(
+    path: Path, simulation: Simulation, plan: Plan, index: int
+) -> dict[str, FileRecord]:
+    """Make the images of one part and write them with all truth about its galaxies.
+
+    Parameters
+    ----------
+    path
+        The store.
+    simulation
+        What makes the galaxies.
+    plan
+        How the store is laid out.
+    index
+        Number of the part.
+
+    Returns
+    -------
+    dict
+        Size and checksum of each file, by its path in the store.
+    """
+    columns = columns_of_rows(simulation, *plan.rows_of_part(index))
+    stamps = simulation.render(columns)
+    truth = _truth(simulation, columns)
+    images = {name: _described(name, simulation, stamps) for name in simulation.images}
+    place = file_name(_PART, index)
+    with new_file(path / place, _attributes(simulation)) as (file, whole):
+        define_pairs(file, {**truth, **images}, plan.chunk)
+        for name, variable in truth.items():
+            put(file, name, variable.values)
+        for name in simulation.images:
+            chunks = chunks_of_images(simulation, plan.chunk, name, columns, stamps)
+            for number, chunk in enumerate(chunks):
+                start = number * plan.chunk
+                put(file, name, chunk[: len(stamps) - start], start)
+    assert whole.record is not None, "it is whole by now"
+    return {place: whole.record}
+
+
+def _described(
+    name: str, simulation: Simulation, stamps: NDArray[np.float32]
+) -> xr.Variable:
+    """Return an image variable without its values, which are made chunk by chunk."""
+    variable = VARIABLES[name]
+    shape = (*stamps.shape, simulation.catalogue.seds.sizes["filter"])
+    nothing = np.broadcast_to(np.zeros((), variable.dtype), shape)
+    return xr.Variable(variable.dims, nothing, variable.attrs)
+
+
+def _attributes(simulation: Simulation) -> dict[str, Any]:
+    """Return what a file says of itself; the same whatever the number of galaxies."""
+    recipe = json.dumps(simulation.recipe.identity(), sort_keys=True)
+    return {**attributes_of(simulation), "recipe": recipe}
+
+
+def open_lazily(path: Path, *, complete: bool) -> xr.Dataset:
+    """Open a store without reading a value of a galaxy, and without dask.
+
+    Parameters
+    ----------
+    path
+        The store.
+    complete
+        Whether all of its files must be there.
+
+    Returns
+    -------
+    Dataset
+        Images and truth columns.
+    """
+    manifest = read_root(path / METADATA)
+    found: dict[str, xr.Variable] = {}
+    for name, told in manifest["variables"].items():
+        data: Any
+        if "values" in told:
+            text = told["dtype"] == "string"
+            data = np.array(
+                told["values"], np.dtypes.StringDType() if text else told["dtype"]
+            )
+        else:
+            kind = _PART if name in IMAGES else _BLOCK
+            # The working directory may be another one when it is read.
+            column = ColumnOfFiles(
+                folder=path.absolute(),
+                kind=kind,
+                name=name,
+                rows=manifest["rows"][kind],
+                shape=tuple(manifest["sizes"][dim] for dim in told["dims"]),
+                dtype=np.dtype(told["dtype"]),
+                fill_value=None if complete else VARIABLES[name].fill_value,
+            )
+            data = indexing.LazilyIndexedArray(column)
+        found[name] = xr.Variable(told["dims"], data, told["attributes"])
+    images = {name: v for name, v in found.items() if name in IMAGES}
+    coordinates = {name: v for name, v in found.items() if name not in IMAGES}
+    return xr.Dataset(images, coordinates, manifest["attributes"])
+
+
+def committed(path: Path, root: dict[str, Any]) -> dict[str, Any]:
+    """Return the manifest as it is in a complete store.
+
+    Parameters
+    ----------
+    path
+        The store.
+    root
+        Its manifest.
+
+    Returns
+    -------
+    dict
+        The same: it has all that readers need from the beginning.
+    """
+    return dict(root)
+
+
+def sizes_on_disk(path: Path) -> dict[str, int]:
+    """Return the bytes on disk of each variable that has files.
+
+    Parameters
+    ----------
+    path
+        The store.
+
+    Returns
+    -------
+    dict
+        Bytes by name; those of truth columns are the sum of both places.
+    """
+    found: Counter[str] = Counter()
+    parts = sorted(path.glob(f"{_PART}-*.nc"))
+    if parts:
+        # All but the last are alike: images and columns in them are not compressed.
+        for name, size in stored_bytes(parts[0]).items():
+            found[name] += size * (len(parts) - 1)
+        found.update(stored_bytes(parts[-1]))
+    for block in path.glob(f"{_BLOCK}-*.nc"):
+        found.update(stored_bytes(block))
+    return dict(found)
