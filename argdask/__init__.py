@@ -2,8 +2,8 @@
 
 One pure function makes every galaxy, ``simulate(recipe, seds, galaxies)``. ``build``
 gives the same as lazy dask arrays, ``write`` as a store on disk, from any number of
-workers; ``open_pairs`` reads it lazily, ``verify`` checks it and ``export`` copies it
-to plain NumPy files.
+workers; ``open_pairs`` reads it lazily, ``verify`` checks it, ``repair`` mends it and
+``export`` copies it to plain NumPy files.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from argdask.errors import IncompleteError, InputError
     from argdask.filter_curves import search_filters
+    from argdask.mending import repair
     from argdask.pairs import build, simulate
     from argdask.plotting import plot_seds, preview
     from argdask.recipe import Recipe
@@ -45,6 +46,7 @@ _HOMES = {
     "preview": "argdask.plotting",
     "read_seds": "argdask.sed_files",
     "read_table": "argdask.tables",
+    "repair": "argdask.mending",
     "search_filters": "argdask.filter_curves",
     "simulate": "argdask.pairs",
     "verify": "argdask.verification",
@@ -67,6 +69,7 @@ __all__ = [
     "preview",
     "read_seds",
     "read_table",
+    "repair",
     "search_filters",
     "simulate",
     "verify",

@@ -13,12 +13,13 @@ from typing import Any, NoReturn
 import click
 
 import argdask as ad
+from argdask.cli_mend import repair, verify
 from argdask.cli_seds import seds
 from argdask.errors import IncompleteError, InputError
 
 __all__ = ["main"]
 
-COMPLETE, FAILED, BAD_INPUT, INCOMPLETE, INTERNAL = 0, 1, 2, 3, 70
+COMPLETE, BAD_INPUT, INCOMPLETE, INTERNAL = 0, 2, 3, 70
 
 # Sets smaller than this are made before a cluster would have started [bytes].
 _WORTH_A_CLUSTER = 2 * 10**9
@@ -125,30 +126,6 @@ def inspect(store: str, as_json: bool) -> None:
     click.echo(report.to_json() if as_json else report.to_text())
 
 
-@cli.command(epilog=_examples("argdask verify pairs.zarr"))
-@click.argument("store", metavar="STORE")
-@click.option(
-    "--sample",
-    type=click.IntRange(min=1),
-    default=16,
-    show_default=True,
-    help="Galaxies to make again and compare.",
-)
-@_as_json
-def verify(store: str, sample: int, as_json: bool) -> None:
-    """Check a store: checksums of all files, structure, some galaxies made again."""
-    report = ad.verify(store, sample=sample)
-    if as_json:
-        click.echo(report.to_json())
-    else:
-        for check in report.checks:
-            click.echo(f"{'ok    ' if check.passed else 'FAILED'} {check.name}")
-            for line in check.details:
-                click.echo(f"       {line}")
-    if not report.passed:
-        sys.exit(FAILED)
-
-
 @cli.command(
     epilog=_examples(
         "argdask recipe\n"
@@ -219,8 +196,11 @@ def preview(
     from argdask.recipe_tables import table_of
 
     if Path(source).is_dir():
-        pairs = ad.open_pairs(source, chunks=None, incomplete=True)
-        pairs = pairs.isel(galaxy=slice(galaxies))
+        from argdask.store.attributes import readable
+
+        with readable(Path(source)):
+            pairs = ad.open_pairs(source, chunks=None, incomplete=True)
+            pairs = pairs.isel(galaxy=slice(galaxies)).load()
     else:
         choices = ad.Recipe.from_yaml(source)
         seds = _read_seds(seds_file, filter_names)
@@ -253,6 +233,8 @@ def export(store: str, folder: str, layout: str) -> None:
 
 
 cli.add_command(seds)
+cli.add_command(verify)
+cli.add_command(repair)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -13,6 +13,7 @@ import xarray as xr
 
 from argdask.driver import DISK_ERRORS, Count, Progress, active_client, drive, pieces_of
 from argdask.errors import IncompleteError, InputError
+from argdask.mending import mend_sizes
 from argdask.recipe import Recipe
 from argdask.recipe_tables import table_of
 from argdask.sed_sources import default_seds
@@ -97,11 +98,12 @@ def write(
     """
     # Workers may have another working directory.
     place = Path(path).absolute()
+    mended = mend_sizes(place, seds, catalogue, client, progress)
     simulation, plan = _planned(recipe, place, seds, catalogue)
     if _is_complete(place):
         closing.sweep(place)
         remove_receipts(place)
-        return Summary(place, plan, 0, _size_of(place))
+        return Summary(place, plan, mended, _size_of(place))
     done = done_receipts(place, plan)
     check_images(simulation, plan)
     _check_space(place, simulation, plan, done)

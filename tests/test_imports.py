@@ -33,10 +33,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("rendering", "simulation", "pairs"),
     (
-        *("store", "run", "driver", "clusters", "verification", "inspection"),
+        *("store", "run", "driver", "clusters", "inspection"),
+        *("verification", "comparison", "copies", "mending", "skeletons"),
         *("plotting", "loaders"),
     ),
-    ("cli", "cli_seds"),
+    ("cli", "cli_seds", "cli_mend"),
 )
 WORDS, KERNELS, TABLES, BUILDER, DELIVERY, FACE = range(len(FLOORS))
 
@@ -49,7 +50,7 @@ HOMES: dict[str, set[str]] = {
     "numcodecs": {"store"},
     "google_crc32c": {"store"},
     "matplotlib": {"plotting"},
-    "click": {"cli", "cli_seds"},
+    "click": {"cli", "cli_seds", "cli_mend"},
     "rich": {"cli"},
     "torch": {"loaders"},
     "dask_jobqueue": {"clusters"},

@@ -6,29 +6,22 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from argdask.errors import IncompleteError, InputError
-from argdask.store import files
-from argdask.store.attributes import (
-    CHECKSUMS_CHECKSUM,
-    METADATA_CHECKSUM,
-    checksum_of_root,
-    read_root,
-)
-from argdask.store.files import FileRecord
+from argdask.errors import IncompleteError
+from argdask.store import files, spare
+from argdask.store.attributes import plain_bytes, read_root, sealed_bytes, unsealed
 from argdask.store.formats import format_of
+from argdask.store.listing import CHECKSUMS, Entry, to_bytes
 from argdask.store.plan import Plan
 from argdask.store.receipts import Receipt
+from argdask.store.spare import SPARE
 from argdask.store.work import read_attributes
 
-__all__ = ["CHECKSUMS", "finalise", "read_checksums", "sweep"]
-
-# List of all files but itself and the root's metadata: a line for each, of CRC-32C,
-# bytes, number of the environment that made it (-1: none in particular), and path.
-CHECKSUMS = "checksums.txt"
+__all__ = ["alone", "finalise", "seal", "sweep", "write_copies"]
 
 
 def finalise(path: Path, plan: Plan, receipts: list[Receipt]) -> None:
@@ -48,14 +41,25 @@ def finalise(path: Path, plan: Plan, receipts: list[Receipt]) -> None:
     IncompleteError
         If a block or part has no receipt.
     """
-    with _alone(path):
+    with alone(path):
         if read_attributes(path).get("state") != "complete":
             _finalise(path, plan, receipts)
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Let one process at a time close a store, where the file system knows locks."""
+def alone(path: Path) -> Iterator[None]:
+    """Let one process at a time close or mend a store, where there are locks.
+
+    Parameters
+    ----------
+    path
+        The store.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -90,79 +94,77 @@ def _finalise(path: Path, plan: Plan, receipts: list[Receipt]) -> None:
             "command again to resume"
         )
     sweep(path)
-    lines, environments = _checksums(path, receipts)
-    with files.whole_file(path / CHECKSUMS) as whole:
-        whole.write("".join(lines).encode())
-    _commit(path, environments, whole.record)
+    entries, environments = _entries(path, receipts)
+    found = format_of(path)
+    root = unsealed(found.committed(path, read_root(path / found.METADATA)))
+    listed = f"[{', '.join(environments)}]"
+    root["attributes"].update({"state": "complete", "environments": listed})
+    entries = write_copies(path, found.METADATA, root, entries)
+    seal(path, found.METADATA, root, entries)
 
 
-def _checksums(path: Path, receipts: list[Receipt]) -> tuple[list[str], list[str]]:
-    """List every file of the store but the list's own and the root's metadata."""
+def _entries(path: Path, receipts: list[Receipt]) -> tuple[dict[str, Entry], list[str]]:
+    """List every file of the store but those that `seal` writes."""
     environments = sorted({_text(r.environment) for r in receipts})
-    lines: dict[str, str] = {}
+    entries: dict[str, Entry] = {}
     for receipt in receipts:
         number = environments.index(_text(receipt.environment))
+        piece = receipt.kind, receipt.index
         for name, record in receipt.files.items():
-            lines[name] = _line(name, record, number)
-    own = {CHECKSUMS, format_of(path).METADATA}
+            entries[name] = Entry(record, number, piece)
+    sealed = {CHECKSUMS, SPARE, format_of(path).METADATA}
     for name in files.files_below(path):
-        if name not in lines and name not in own:
-            lines[name] = _line(name, files.record_of(path / name), -1)
-    return [lines[name] for name in sorted(lines)], environments
+        if name not in entries and name not in sealed:
+            entries[name] = Entry(files.record_of(path / name))
+    return entries, environments
 
 
 def _text(environment: dict[str, str]) -> str:
     return json.dumps(environment, sort_keys=True)
 
 
-def _line(name: str, record: FileRecord, environment: int) -> str:
-    return f"{record.crc32c:08x} {record.size} {environment} {name}\n"
-
-
-def _commit(path: Path, environments: list[str], checksums: FileRecord) -> None:
-    """Replace the root's metadata by one that has it all: the store is complete."""
-    found = format_of(path)
-    root = found.committed(path, read_root(path / found.METADATA))
-    root["attributes"].update(
-        {
-            "state": "complete",
-            "environments": f"[{', '.join(environments)}]",
-            CHECKSUMS_CHECKSUM: checksums.crc32c,
-        }
-    )
-    root["attributes"][METADATA_CHECKSUM] = checksum_of_root(root)
-    with files.whole_file(path / found.METADATA) as whole:
-        whole.write(json.dumps(root, indent=2).encode())
-
-
-def read_checksums(path: Path) -> dict[str, FileRecord]:
-    """Return what is known of each file of a complete store.
+def write_copies(
+    path: Path, metadata: str, root: dict[str, Any], entries: Mapping[str, Entry]
+) -> dict[str, Entry]:
+    """Write the spare copies of all that is no piece's, the root's metadata and a list.
 
     Parameters
     ----------
     path
-        The store.
+        The store; all of its files but three are there.
+    metadata
+        Name of the file with the metadata of its root.
+    root
+        The metadata of its root as they are in a complete store, without checksums.
+    entries
+        What is known of all files but the three: spare copies, list and root.
 
     Returns
     -------
     dict
-        Size and checksum by path in the store.
-
-    Raises
-    ------
-    InputError
-        If the list cannot be read.
+        What is known of all files but two: list and root.
     """
-    found = {}
-    try:
-        for line in (path / CHECKSUMS).read_text("utf-8").splitlines():
-            crc32c, size, _, name = line.split(" ", 3)
-            found[name] = FileRecord(int(size), int(crc32c, 16))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            "store",
-            str(path),
-            f"a list of checksums that can be read ({error})",
-            f"see `argdask verify {path}`",
-        ) from None
-    return found
+    single = [name for name, entry in entries.items() if entry.piece is None]
+    texts = {metadata: plain_bytes(root), CHECKSUMS: to_bytes(entries)}
+    return {**entries, SPARE: Entry(spare.write(path, single, texts))}
+
+
+def seal(
+    path: Path, metadata: str, root: dict[str, Any], entries: Mapping[str, Entry]
+) -> None:
+    """Write the list of files and, last, the root's metadata: that is the commit.
+
+    Parameters
+    ----------
+    path
+        The store; all of its other files are there.
+    metadata, root
+        As for `write_copies`.
+    entries
+        What `write_copies` returned.
+    """
+    with files.whole_file(path / CHECKSUMS) as whole:
+        whole.write(to_bytes(entries))
+    sealed = sealed_bytes(root, whole.record.crc32c)
+    with files.whole_file(path / metadata) as whole:
+        whole.write(sealed)

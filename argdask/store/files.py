@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import google_crc32c
 import numpy as np
@@ -18,8 +18,10 @@ __all__ = [
     "FileRecord",
     "WholeFile",
     "files_below",
+    "is_inside",
     "is_unfinished",
     "record_of",
+    "record_of_bytes",
     "sync_tree",
     "whole_file",
 ]
@@ -104,6 +106,22 @@ def whole_file(path: Path) -> Iterator[WholeFile]:
     _sync(path.parent)
 
 
+def record_of_bytes(data: bytes) -> FileRecord:
+    """Return size and checksum of what a file would hold.
+
+    Parameters
+    ----------
+    data
+        All of it.
+
+    Returns
+    -------
+    FileRecord
+        Size and checksum.
+    """
+    return FileRecord(len(data), int(google_crc32c.value(data)))
+
+
 def record_of(path: Path) -> FileRecord:
     """Read a file and return its size and checksum.
 
@@ -123,6 +141,25 @@ def record_of(path: Path) -> FileRecord:
             size += len(data)
             crc32c = google_crc32c.extend(crc32c, data)
     return FileRecord(size, crc32c)
+
+
+def is_inside(name: str) -> bool:
+    """Return whether a name read from a file may be that of a file in a store.
+
+    Parameters
+    ----------
+    name
+        The name, with slashes.
+
+    Returns
+    -------
+    bool
+        False for what is absolute, leads upwards or is not in its shortest form.
+    """
+    path = PurePosixPath(name)
+    strange = any(character in name for character in "\\\n\0")
+    plain = path.as_posix() == name and name not in ("", ".")
+    return plain and not strange and not path.is_absolute() and ".." not in path.parts
 
 
 def is_unfinished(name: Path) -> bool:

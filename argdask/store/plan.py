@@ -19,7 +19,7 @@ from argdask.simulation import PIXELS_VERSION, Simulation
 __all__ = ["Plan", "check_images", "plan_of"]
 
 # Raised by every change of the store's layout on disk.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 _PART_BYTES = 256 * 10**6
 _CHUNK_BYTES = 2 * 10**6
@@ -159,6 +159,8 @@ class Plan:
             found = fields["format_version"]
             recipe = Recipe(**fields.pop("recipe"))
             plan = cls(recipe=recipe, **fields)
+            if min(plan.part, plan.chunk, plan.block) < 1 or plan.part % plan.chunk:
+                raise ValueError("no layout of a store")
         except (ValueError, KeyError, TypeError, AttributeError):
             # Another format may well have other fields.
             if found == FORMAT_VERSION:

@@ -77,6 +77,8 @@ class Receipt:
                 path: FileRecord(int(size), int(crc32c))
                 for path, (size, crc32c) in fields["files"].items()
             }
+            if not all(map(files.is_inside, fields["files"])):
+                return None
             return cls(**fields)
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
