@@ -104,9 +104,9 @@ def generate(
     """
     from argdask.clusters import client_for
 
-    stored = _stored_recipe(Path(out))
-    recipe = _chosen_recipe(stored, **options)
     seds = _read_seds(seds_file, filter_names)
+    stored = _stored_recipe(Path(out), seds)
+    recipe = _chosen_recipe(stored, **options)
     workers = _workers(jobs, recipe)
     with client_for(cluster, workers) as client, _progress() as show:
         made = ad.write(recipe, out, seds=seds, client=client, progress=show)
@@ -286,9 +286,12 @@ def _write_new(out: str, text: str) -> None:
         ) from None
 
 
-def _stored_recipe(out: Path) -> ad.Recipe | None:
+def _stored_recipe(out: Path, seds: Any) -> ad.Recipe | None:
+    from argdask.mending import mend_sizes
     from argdask.store.work import read_plan
 
+    # Of a complete store with a damaged plan there is a spare copy.
+    mend_sizes(out.absolute(), seds=seds, pieces=False)
     return read_plan(out).recipe if out.exists() else None
 
 

@@ -80,11 +80,12 @@ class Exactness:
             By the pieces.
         """
         here = environment()
-        same = [one == here for one in environments]
+        # A number that is not there is that of an environment nobody knows any more.
+        same = {number for number, one in enumerate(environments) if one == here}
         others = {
             entry.piece
             for entry in entries.values()
-            if entry.piece is not None and not same[entry.environment]
+            if entry.piece is not None and entry.environment not in same
         }
         return cls(frozenset(others), plan.part, plan.block)
 

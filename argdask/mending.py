@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,19 +150,23 @@ def repair(
 
 def mend_sizes(
     place: Path,
-    seds: xr.DataArray | None,
-    catalogue: Any,
-    client: Client | None,
-    progress: Progress | None,
+    *,
+    seds: xr.DataArray | None = None,
+    catalogue: Any = None,
+    client: Client | None = None,
+    progress: Progress | None = None,
+    pieces: bool = True,
 ) -> int:
     """Mend what a look at sizes alone shows, before a run goes on with a store.
 
     Parameters
     ----------
     place
-        The store; nothing is done if it is not complete.
+        The store; nothing is done if it is not there, or not complete.
     seds, catalogue, client, progress
         As for `repair`.
+    pieces
+        Whether to make pieces again, too, rather than only restore all other files.
 
     Returns
     -------
@@ -174,10 +178,14 @@ def mend_sizes(
     InputError
         If something cannot be mended.
     """
-    if not place.exists():
+    condition = condition_of(place, contents=False) if place.exists() else None
+    if condition is None:
         return 0
-    condition = condition_of(place, contents=False)
-    if condition is None or not condition.wrong:
+    if not pieces:
+        wrong = condition.wrong
+        kept = {n: told for n, told in wrong.items() if not condition.is_piece(n)}
+        condition = replace(condition, wrong=kept)
+    if not condition.wrong or (condition.entries is None and not pieces):
         return 0
     done = Repaired(str(place))
     _mend(condition, (seds, catalogue), done, client, progress)
@@ -342,7 +350,8 @@ class _Mending:
                 (self._place / name).parent.mkdir(parents=True, exist_ok=True)
         rows = [plan.rows_of_part(index) for kind, index in pieces if kind == "part"]
         galaxies = sum(stop - start for start, stop in rows)
-        count = Count(0, galaxies, progress)
+        # Truth columns alone are no progress that could be shown.
+        count = Count(0, galaxies, progress if galaxies else None)
         # Receipts of an earlier run would tell of other files.
         remove_receipts(self._place)
         drive(self._place, plan, pieces, client or active_client(), count)

@@ -98,7 +98,8 @@ def write(
     """
     # Workers may have another working directory.
     place = Path(path).absolute()
-    mended = mend_sizes(place, seds, catalogue, client, progress)
+    brought: Any = {"seds": seds, "catalogue": catalogue}
+    mended = mend_sizes(place, **brought, client=client, progress=progress)
     simulation, plan = _planned(recipe, place, seds, catalogue)
     if _is_complete(place):
         closing.sweep(place)

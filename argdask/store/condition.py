@@ -55,6 +55,11 @@ class Condition:
         """Kind and number of the pieces with wrong files."""
         return listing.pieces_in(self.entries or {}, self.wrong)
 
+    def is_piece(self, name: str) -> bool:
+        """Return whether a file is one of a piece."""
+        entry = (self.entries or {}).get(name)
+        return entry is not None and entry.piece is not None
+
     @property
     def sealed(self) -> frozenset[str]:
         """The three files that tell of all others."""
