@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,7 +160,8 @@ class Plan:
             found = fields["format_version"]
             recipe = Recipe(**fields.pop("recipe"))
             plan = cls(recipe=recipe, **fields)
-            if min(plan.part, plan.chunk, plan.block) < 1 or plan.part % plan.chunk:
+            sizes = plan.part, plan.chunk, plan.block
+            if not math.isfinite(plan.scale) or min(sizes) < 1 or sizes[0] % sizes[1]:
                 raise ValueError("no layout of a store")
         except (ValueError, KeyError, TypeError, AttributeError):
             # Another format may well have other fields.
