@@ -2,8 +2,8 @@
 
 One pure function makes every galaxy, ``simulate(recipe, seds, galaxies)``. ``build``
 gives the same as lazy dask arrays, ``write`` as a store on disk, from any number of
-workers; ``open_pairs`` reads it lazily, ``verify`` checks it and ``export`` copies it
-to plain NumPy files.
+workers; ``open_pairs`` reads it lazily, ``verify`` checks it, ``repair`` mends it and
+``export`` copies it to plain NumPy files.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from argdask.errors import IncompleteError, InputError
     from argdask.filter_curves import search_filters
+    from argdask.mending import repair
     from argdask.monitoring import status
     from argdask.pairs import build, simulate
     from argdask.plotting import plot_seds, preview
@@ -50,6 +51,7 @@ _HOMES = {
     "preview": "argdask.plotting",
     "read_seds": "argdask.sed_files",
     "read_table": "argdask.tables",
+    "repair": "argdask.mending",
     "search_filters": "argdask.filter_curves",
     "simulate": "argdask.pairs",
     "status": "argdask.monitoring",
@@ -76,6 +78,7 @@ __all__ = [
     "preview",
     "read_seds",
     "read_table",
+    "repair",
     "search_filters",
     "simulate",
     "status",

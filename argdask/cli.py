@@ -15,7 +15,8 @@ import click
 
 import argdask as ad
 from argdask import cli_options as options
-from argdask.cli_look import inspect, preview, verify
+from argdask.cli_look import inspect, preview
+from argdask.cli_mend import repair, verify
 from argdask.cli_seds import seds
 from argdask.cli_store import finalise, init, part, status
 from argdask.errors import IncompleteError, InputError
@@ -77,9 +78,9 @@ def generate(
     """
     from argdask.clusters import client_for
 
-    stored = None if overwrite else options.stored_recipe(out)
-    recipe = options.recipe_of(stored, **choices)
     seds = options.grid_of(seds_file, filter_names)
+    stored = None if overwrite else options.stored_recipe(out, seds)
+    recipe = options.recipe_of(stored, **choices)
     workers = _workers(jobs, recipe)
     with (
         _told_warnings(),
@@ -158,7 +159,7 @@ def export(store: str, folder: str, layout: str) -> None:
     )
 
 
-for _command in (inspect, verify, preview, seds, init, part, finalise, status):
+for _command in (inspect, preview, seds, init, part, finalise, status, verify, repair):
     cli.add_command(_command)
 
 

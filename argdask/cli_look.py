@@ -1,8 +1,7 @@
-"""The commands that look at what there is: inspect, verify, preview."""
+"""The commands that look at what there is: inspect, preview."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import argdask as ad
 from argdask import cli_options as options
 from argdask.errors import InputError
 
-__all__ = ["inspect", "preview", "verify"]
+__all__ = ["inspect", "preview"]
 
 
 @click.command(
@@ -28,30 +27,6 @@ def inspect(store: str, as_json: bool) -> None:
 
     report = inspect_store(store)
     click.echo(report.to_json() if as_json else report.to_text())
-
-
-@click.command(epilog=options.examples("argdask verify pairs.zarr"))
-@click.argument("store", metavar="STORE")
-@click.option(
-    "--sample",
-    type=click.IntRange(min=1),
-    default=16,
-    show_default=True,
-    help="Galaxies to make again and compare.",
-)
-@options.as_json
-def verify(store: str, sample: int, as_json: bool) -> None:
-    """Check a store: checksums of all files, structure, some galaxies made again."""
-    report = ad.verify(store, sample=sample)
-    if as_json:
-        click.echo(report.to_json())
-    else:
-        for check in report.checks:
-            click.echo(f"{'ok    ' if check.passed else 'FAILED'} {check.name}")
-            for line in check.details:
-                click.echo(f"       {line}")
-    if not report.passed:
-        sys.exit(options.FAILED)
 
 
 @click.command(
@@ -83,6 +58,7 @@ def preview(source: str, picture: str, galaxies: int, **brought: str | None) -> 
     images that are named besides.
     """
     from argdask.plotting import save
+    from argdask.store.attributes import readable
 
     if Path(source).is_dir():
         for name, value in brought.items():
@@ -91,8 +67,9 @@ def preview(source: str, picture: str, galaxies: int, **brought: str | None) -> 
                 field = f"--{option.replace('_', '-')}"
                 expected = "a recipe to use it with, not a store, which has its own"
                 raise InputError(field, value, expected, "leave it out")
-        pairs = ad.open_pairs(source, chunks=None, incomplete=True)
-        pairs = pairs.isel(galaxy=slice(galaxies))
+        with readable(Path(source)):
+            pairs = ad.open_pairs(source, chunks=None, incomplete=True)
+            pairs = pairs.isel(galaxy=slice(galaxies)).load()
     else:
         pairs = _first_pairs(source, galaxies, **brought)
     save(ad.preview(pairs), picture)

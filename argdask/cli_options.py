@@ -218,13 +218,17 @@ def recipe_of(
     return assemble(start, settings, given)
 
 
-def stored_recipe(path: str) -> Recipe | None:
+def stored_recipe(path: str, seds: Any = None) -> Recipe | None:
     """Return the recipe that the store at a path has, or is being extended to.
+
+    What was broken off or damaged of its metadata is put in order first.
 
     Parameters
     ----------
     path
         The store.
+    seds
+        The SED grid, if one is given.
 
     Returns
     -------
@@ -236,9 +240,15 @@ def stored_recipe(path: str) -> Recipe | None:
     InputError
         If something else is there.
     """
+    from argdask.mending import mend_sizes
     from argdask.planning import intended_plan
+    from argdask.store.staging import finish_fold
 
-    plan = intended_plan(Path(path).absolute())
+    place = Path(path).absolute()
+    finish_fold(place)
+    # Of a complete store with a damaged plan there is a spare copy.
+    mend_sizes(place, seds=seds, pieces=False)
+    plan = intended_plan(place)
     return None if plan is None else plan.recipe
 
 

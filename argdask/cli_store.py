@@ -34,9 +34,9 @@ def init(
     The same options as for `generate`. Choices that are given for a store that is
     there are compared with it.
     """
-    stored = None if overwrite else options.stored_recipe(out)
-    recipe = options.recipe_of(stored, **choices)
     seds = options.grid_of(seds_file, filter_names)
+    stored = None if overwrite else options.stored_recipe(out, seds)
+    recipe = options.recipe_of(stored, **choices)
     plan = ad.init(recipe, out, seds=seds, overwrite=overwrite).plan
     click.echo(
         f"{out}: {plan.galaxies} galaxies in {plan.parts} parts and {plan.blocks} "

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from argdask.schema import VARIABLES
+from argdask.store.attributes import readable
 from argdask.store.formats import format_of
 from argdask.store.reading import open_pairs
 from argdask.store.work import read_attributes, read_plan, read_seds_of_store
@@ -102,9 +103,14 @@ def inspect(path: str | Path) -> Contents:
     Raises
     ------
     InputError
-        If there is no store that argdask made.
+        If there is no store that argdask made, or it is too damaged to be read.
     """
     place = Path(path)
+    with readable(place):
+        return _contents_of(place)
+
+
+def _contents_of(place: Path) -> Contents:
     plan = read_plan(place)
     attributes = read_attributes(place)
     pairs = open_pairs(place, chunks=None, incomplete=True)

@@ -12,6 +12,7 @@ import xarray as xr
 
 from argdask.driver import DISK_ERRORS, Count, Progress, active_client, drive
 from argdask.errors import IncompleteError, InputError
+from argdask.mending import mend_sizes
 from argdask.planning import Work, begin, planned
 from argdask.recipe import Recipe
 from argdask.replacing import replaced
@@ -19,7 +20,7 @@ from argdask.store import closing
 from argdask.store.lock import driving, remove_stale_lock
 from argdask.store.plan import Plan
 from argdask.store.receipts import done_receipts, remove_receipts
-from argdask.store.staging import fold, staged_plan, staging_of
+from argdask.store.staging import finish_fold, fold, staged_plan, staging_of
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -102,10 +103,16 @@ def write(
     """
     # Workers may have another working directory.
     place = Path(path).absolute()
+    mended = 0
+    if not overwrite:
+        # A fold that was broken off looks like damage.
+        finish_fold(place)
+        brought: Any = {"seds": seds, "catalogue": catalogue}
+        mended = mend_sizes(place, **brought, client=client, progress=progress)
     work = (replaced if overwrite else planned)(recipe, place, seds, catalogue)
     if work.complete:
         tidy(work)
-        return Summary(place, work.plan, 0, closing.size_of(place))
+        return Summary(place, work.plan, mended, closing.size_of(place))
     with resumable(work), driving(place):
         done = done_receipts(work.place, work.plan)
         begin(work, done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -169,6 +170,7 @@ def _write_zarr(dataset: xr.Dataset, path: Path) -> None:
 
 def _read_zarr(path: Path) -> xr.DataArray:
     """Return the grid in a Zarr group, or in the group seds of a store of pairs."""
+    _refuse_pickles(path)
     group = "seds" if (path / "seds" / "zarr.json").is_file() else None
     try:
         with warnings.catch_warnings():
@@ -186,6 +188,21 @@ def _read_zarr(path: Path) -> xr.DataArray:
     except Exception as error:  # whatever a damaged store makes zarr raise
         wrong = f"{path} (incomplete or damaged)"
         raise InputError("seds", wrong, "a whole Zarr store", REMAKE) from error
+
+
+def _refuse_pickles(path: Path) -> None:
+    """Refuse arrays of Zarr 2 that execute what they hold when they are read."""
+    for file in path.rglob(".zarray"):
+        try:
+            fields = json.loads(file.read_text("utf-8"))
+            codecs = [*(fields.get("filters") or ()), fields.get("compressor") or {}]
+            names = [codec.get("id") for codec in codecs]
+        except (ValueError, AttributeError, TypeError):
+            continue  # zarr says what is wrong with it
+        if "pickle" in names:
+            wrong = f"{file.parent.name} in {path.name}, which is pickled"
+            cure = "save its texts as strings of a fixed length"
+            raise InputError("seds", wrong, "arrays that hold data alone", cure)
 
 
 def _grid_of(dataset: xr.Dataset, path: Path) -> xr.DataArray:

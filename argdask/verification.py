@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
+from argdask import comparison
+from argdask.comparison import Exactness
+from argdask.copies import Copy
 from argdask.errors import InputError
 from argdask.schema import validate
-from argdask.simulation import attributes_of, dataset_of
-from argdask.store import closing, files
-from argdask.store.attributes import (
-    CHECKSUMS_CHECKSUM,
-    METADATA_CHECKSUM,
-    checksum_of_root,
-    read_root,
-)
-from argdask.store.formats import format_of
+from argdask.simulation import Simulation, attributes_of
+from argdask.store.attributes import read_root
+from argdask.store.condition import Condition, condition_of
+from argdask.store.formats import FORMATS
 from argdask.store.pieces import variables_of
-from argdask.store.plan import check_images
+from argdask.store.plan import Plan, check_images
 from argdask.store.reading import open_pairs
-from argdask.store.receipts import environment
 from argdask.store.work import read_attributes, read_plan, simulation_of
 
 __all__ = ["Check", "Report", "verify"]
-
-# Where versions or machines differ, clean images may differ by this (DESIGN: last bits
-# of exp and pow, amplified by the exponent of a steep profile).
-_OTHER_MACHINE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -54,10 +49,19 @@ class Report:
     """The store."""
     checks: tuple[Check, ...]
     """One for each thing."""
+    wrong: tuple[str, ...] = ()
+    """Files that are missing, or are not as they were recorded."""
+    pieces: tuple[tuple[str, int], ...] = ()
+    """Kind and number of the pieces that are to be made again: `part` for images,
+    `block` for truth columns."""
+    foreign: tuple[str, ...] = ()
+    """Files that are no part of the store."""
+    unchecked: tuple[str, ...] = field(default=())
+    """What could not be checked, and why."""
 
     @property
     def passed(self) -> bool:
-        """Whether everything is as it should be."""
+        """Whether everything that could be checked is as it should be."""
         return all(check.passed for check in self.checks)
 
     def to_json(self) -> str:
@@ -66,166 +70,186 @@ class Report:
             {"name": c.name, "passed": c.passed, "details": list(c.details)}
             for c in self.checks
         ]
-        fields = {"store": str(self.path), "passed": self.passed, "checks": checks}
+        fields = {
+            "store": str(self.path),
+            "passed": self.passed,
+            "checks": checks,
+            "wrong": self.wrong,
+            "pieces": [{"kind": kind, "index": index} for kind, index in self.pieces],
+            "foreign": self.foreign,
+            "unchecked": self.unchecked,
+        }
         return json.dumps(fields, indent=2)
 
+    def to_text(self) -> str:
+        """Return the report as lines for a person."""
+        lines = []
+        for check in self.checks:
+            lines.append(f"{'ok    ' if check.passed else 'FAILED'} {check.name}")
+            lines += [f"       {line}" for line in check.details]
+        if self.pieces:
+            named = [f"{kind} {index}" for kind, index in self.pieces[:10]]
+            more = ", ..." if len(self.pieces) > len(named) else ""
+            total = len(self.pieces)
+            lines.append(f"{total} pieces to make again: {', '.join(named)}{more}")
+        lines += [f"not checked: {reason}" for reason in self.unchecked]
+        return "\n".join(lines)
 
-def verify(path: str | Path, *, sample: int = 16) -> Report:
-    """Check a complete store against its plan.
+
+def verify(
+    path: str | Path,
+    *,
+    sample: int = 16,
+    full: bool = False,
+    seds: xr.DataArray | None = None,
+) -> Report:
+    """Check a complete store against its plan, or a copy that xarray made of one.
 
     Parameters
     ----------
     path
-        The store.
+        The store, or the copy: Zarr or netCDF.
     sample
         How many galaxies, evenly over the rows, to make again and compare.
+    full
+        Make all galaxies again instead.
+    seds
+        The SED grid, for a copy, which has none; the built-in one if the copy says that
+        it was made with that. A store has its own.
 
     Returns
     -------
     Report
-        What was looked at and what is wrong.
+        What was looked at, what is wrong, and what could not be checked.
 
     Raises
     ------
     InputError
-        If there is no store that argdask made.
+        If there is nothing that argdask made.
     IncompleteError
         If the store is not finished.
     """
     place = Path(path)
-    _refuse_unfinished(place)
+    try:
+        condition = condition_of(place)
+    except InputError:
+        copy = Copy.opened(place)
+        if copy is None:
+            raise
+        with copy:
+            return _report(place, copy.checks(sample, full=full, seds=seds), copy.notes)
+    if condition is None:
+        # Says how much is missing.
+        open_pairs(place)
+        raise AssertionError("a store that is not finished was opened")
+    look = _Look(condition, sample, full=full)
+    checks = {
+        "files and checksums": look.at_files,
+        "structure and attributes": look.at_structure,
+        "galaxies made again": look.at_galaxies,
+    }
+    report = _report(place, checks, look.notes)
+    pieces = sorted({*condition.pieces, *look.pieces})
     return Report(
-        place,
-        (
-            _check("files and checksums", lambda: _look_at_files(place)),
-            _check("structure and attributes", lambda: _look_at_structure(place)),
-            _check("galaxies made again", lambda: _look_at_galaxies(place, sample)),
-        ),
+        *(place, report.checks, tuple(sorted(condition.wrong)), tuple(pieces)),
+        foreign=condition.foreign,
+        unchecked=report.unchecked,
     )
 
 
-_Findings = tuple[list[str], str]
+Findings = tuple[list[str], str]
 """What is wrong, and how much was looked at."""
 
 
-def _refuse_unfinished(path: Path) -> None:
-    try:
-        state = read_attributes(path).get("state")
-    except InputError:
-        # A damaged store still has its checksums; what never was one has none.
-        if not (path / closing.CHECKSUMS).is_file():
-            raise
-        return
-    if state != "complete":
-        open_pairs(path)
+def _report(
+    path: Path, looks: dict[str, Callable[[], Findings]], notes: list[str]
+) -> Report:
+    checks = tuple(_check(name, look) for name, look in looks.items())
+    return Report(path, checks, unchecked=tuple(notes))
 
 
-def _check(name: str, look: Callable[[], _Findings]) -> Check:
+def _check(name: str, look: Callable[[], Findings]) -> Check:
     try:
-        wrong, told = look()
+        with warnings.catch_warnings():
+            # What readers are told of damage, the report tells.
+            warnings.simplefilter("ignore")
+            wrong, told = look()
     except Exception as error:  # what reads a damaged store can raise anything
-        wrong, told = [f"cannot be read ({type(error).__name__}: {error})"], ""
+        reason = " ".join(str(error).split())
+        wrong, told = [f"cannot be read ({type(error).__name__}: {reason})"], ""
     return Check(name, not wrong, tuple(wrong) or (told,))
 
 
-def _look_at_files(path: Path) -> _Findings:
-    """Compare every file with its recorded size and checksum."""
-    metadata = format_of(path).METADATA
-    root = read_root(path / metadata)
-    attributes = root["attributes"]
-    wrong = []
-    if checksum_of_root(root) != attributes.get(METADATA_CHECKSUM):
-        wrong.append(f"{metadata} has another checksum than it says")
-    try:
-        listed = files.record_of(path / closing.CHECKSUMS)
-    except FileNotFoundError:
-        return [*wrong, f"{closing.CHECKSUMS} is missing"], ""
-    if listed.crc32c != attributes.get(CHECKSUMS_CHECKSUM):
-        return [*wrong, f"{closing.CHECKSUMS}: the list itself is damaged"], ""
-    records = closing.read_checksums(path)
-    for file, record in records.items():
+class _Look:
+    """One look at a store."""
+
+    def __init__(self, condition: Condition, sample: int, *, full: bool) -> None:
+        self._condition, self._path = condition, condition.path
+        self._sample, self._full = sample, full
+        self._opened: tuple[xr.Dataset, Simulation, Plan] | None = None
+        self.notes: list[str] = []
+        self.pieces: set[tuple[str, int]] = set()
+
+    def at_files(self) -> Findings:
+        """Compare every file with its recorded size and checksum."""
+        condition = self._condition
+        wrong = [condition.wrong[name] for name in sorted(condition.wrong)]
+        wrong += [f"{name} is no part of the store" for name in condition.foreign]
+        wrong += [f"{name} may not be read by you" for name in condition.refused]
+        if condition.entries is None:
+            self.notes.append("files: both copies of the list of them are damaged")
+        return wrong, f"{len(condition.entries or ())} files, {condition.size} bytes"
+
+    def _open(self) -> tuple[xr.Dataset, Simulation, Plan]:
+        if self._opened is None:
+            plan = read_plan(self._path)
+            simulation, _ = simulation_of(self._path.absolute(), plan.fingerprint)
+            self._opened = open_pairs(self._path, chunks=None), simulation, plan
+        return self._opened
+
+    def at_structure(self) -> Findings:
+        """Compare names, types, units, sizes, attributes with what the plan makes."""
+        pairs, simulation, plan = self._open()
+        variables = [v.name for v in variables_of(simulation)]
+        wrong = validate(pairs, variables)
+        if pairs.sizes["galaxy"] != plan.galaxies:
+            wrong.append(f"{pairs.sizes['galaxy']} galaxies, not {plan.galaxies}")
+        for key, value in attributes_of(simulation).items():
+            # Another version may describe itself in other words.
+            if key != "source" and pairs.attrs.get(key) != value:
+                wrong.append(f"attribute {key} is not what the plan gives")
+        metadata = self._condition.metadata
+        root = read_root(self._path / metadata)
+        if FORMATS[plan.format].committed(self._path, root) != root:
+            wrong.append(f"{metadata} differs from what it holds copies of")
+        return wrong, f"{len(variables)} variables"
+
+    def at_galaxies(self) -> Findings:
+        """Make galaxies again and compare them with the stored ones."""
+        pairs, simulation, plan = self._open()
         try:
-            now = files.record_of(path / file)
-        except OSError:
-            wrong.append(f"{file} is missing")
-            continue
-        if now.size != record.size:
-            wrong.append(f"{file} has {now.size} bytes, not {record.size}")
-        elif now != record:
-            wrong.append(f"{file} has checksum {now.crc32c}, not {record.crc32c}")
-    # What a killed process left, or one that came late writes, is harmless.
-    known = {*records, metadata, closing.CHECKSUMS}
-    others = sorted(set(files.files_below(path)) - known)
-    wrong += [f"{other} is no part of the store" for other in others]
-    total = sum(record.size for record in records.values())
-    return wrong, f"{len(records)} files, {total} bytes"
+            check_images(simulation, plan)
+        except InputError as error:
+            # The store is none the worse for it.
+            self.notes.append(f"galaxies: they cannot be made again ({error})")
+            return [], "none: they cannot be made again"
+        attributes: dict[str, Any] = read_attributes(self._path)
+        environments = json.loads(attributes["environments"])
+        entries = self._condition.entries or {}
+        exactness = Exactness.of_store(plan, entries, environments)
+        if self._full:
+            return self._all_galaxies(pairs, simulation, plan, exactness)
+        count = min(max(self._sample, 1), plan.galaxies)
+        evenly = np.linspace(0, plan.galaxies - 1, count).round()
+        rows = np.unique(evenly.astype(np.int64))
+        found = comparison.compare(pairs, simulation, rows, exactness)
+        return [one.told for one in found], f"{rows.size} galaxies, {exactness.told}"
 
-
-def _look_at_structure(path: Path) -> _Findings:
-    """Compare names, types, units, sizes and attributes with what the plan makes."""
-    plan = read_plan(path)
-    pairs = open_pairs(path, chunks=None)
-    simulation, _ = simulation_of(path.absolute(), plan.fingerprint)
-    variables = [v.name for v in variables_of(simulation)]
-    wrong = validate(pairs, variables)
-    if pairs.sizes["galaxy"] != plan.galaxies:
-        wrong.append(f"{pairs.sizes['galaxy']} galaxies, not {plan.galaxies}")
-    for key, value in attributes_of(simulation).items():
-        # Another version may describe itself in other words.
-        if key != "source" and pairs.attrs.get(key) != value:
-            wrong.append(f"attribute {key} is not what the plan gives")
-    metadata = format_of(path)
-    root = read_root(path / metadata.METADATA)
-    if metadata.committed(path, root) != root:
-        wrong.append(f"{metadata.METADATA} differs from what it holds copies of")
-    return wrong, f"{len(variables)} variables"
-
-
-def _look_at_galaxies(path: Path, sample: int) -> _Findings:
-    """Make some galaxies again and compare them with the stored ones."""
-    plan = read_plan(path)
-    pairs = open_pairs(path, chunks=None)
-    simulation, _ = simulation_of(path.absolute(), plan.fingerprint)
-    try:
-        check_images(simulation, plan)
-    except InputError as error:
-        # The store is none the worse for it.
-        return [], f"none: they cannot be made again ({error})"
-    count = min(max(sample, 1), plan.galaxies)
-    rows = np.unique(np.linspace(0, plan.galaxies - 1, count).round().astype(np.int64))
-    table = simulation.catalogue.table
-    ids = rows if table is None else table.galaxy_id[rows]
-    made = dataset_of(simulation, *simulation.make(ids, simulation.images))
-    attributes = read_attributes(path)
-    # Parts that were made elsewhere may differ in the last bits.
-    same_kind = json.loads(attributes["environments"]) == [environment()]
-    wrong = []
-    for variable in map(str, made.variables):
-        try:
-            stored = pairs[variable]
-            by_galaxy = "galaxy" in stored.dims
-            values = (stored.isel(galaxy=rows) if by_galaxy else stored).values
-        except Exception as error:  # a damaged chunk can raise anything
-            wrong.append(f"{variable} cannot be read ({type(error).__name__})")
-            continue
-        equal = _equal_rows(values, made[variable].values, exact=same_kind)
-        if not equal.all():
-            named = f" in rows {rows[~equal][:5].tolist()}" if by_galaxy else ""
-            wrong.append(f"{variable} differs{named}")
-    how = "bit for bit" if same_kind else f"to {_OTHER_MACHINE:g} (another machine)"
-    return wrong, f"{rows.size} galaxies, {how}"
-
-
-def _equal_rows(stored: Any, made: Any, *, exact: bool) -> Any:
-    """For each row, whether all of its values agree; NaN agrees with NaN."""
-    if stored.shape != made.shape or stored.dtype != made.dtype:
-        return np.zeros(len(made), bool)
-    equal = stored == made
-    if made.dtype.kind == "f":
-        equal |= np.isnan(stored) & np.isnan(made)
-    if made.dtype.kind == "f" and not exact:
-        # The brightest value sets the scale: faint pixels are far out on a steep curve.
-        brightest = np.nanmax(np.abs(made), initial=0.0)
-        floor = _OTHER_MACHINE * 1e-3 * brightest
-        equal |= np.isclose(stored, made, rtol=_OTHER_MACHINE, atol=floor)
-    return np.asarray(equal).reshape(len(made), -1).all(axis=1)
+    def _all_galaxies(
+        self, pairs: xr.Dataset, simulation: Simulation, plan: Plan, exact: Exactness
+    ) -> Findings:
+        wrong: dict[str, None] = {}
+        for piece, one in comparison.compare_all(pairs, simulation, plan, exact):
+            self.pieces.add(piece)
+            wrong[f"{piece[0]} {piece[1]}: {one.told}"] = None
+        return list(wrong), f"all {plan.galaxies} galaxies, {exact.told}"

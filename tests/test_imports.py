@@ -36,9 +36,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         *("store", "run", "driver", "clusters", "verification", "inspection"),
         *("plotting", "loaders", "planning", "extension", "replacing", "steps"),
-        "monitoring",
+        *("comparison", "copies", "mending", "monitoring", "skeletons"),
     ),
-    ("cli", "cli_look", "cli_options", "cli_seds", "cli_store"),
+    ("cli", "cli_look", "cli_mend", "cli_options", "cli_seds", "cli_store"),
 )
 WORDS, KERNELS, TABLES, BUILDER, DELIVERY, FACE = range(len(FLOORS))
 
@@ -52,7 +52,7 @@ HOMES: dict[str, set[str]] = {
     "numcodecs": {"store"},
     "google_crc32c": {"store"},
     "matplotlib": {"plotting"},
-    "click": {"cli", "cli_look", "cli_options", "cli_seds", "cli_store"},
+    "click": {"cli", "cli_look", "cli_mend", "cli_options", "cli_seds", "cli_store"},
     "rich": {"cli_options"},
     "torch": {"loaders"},
     "dask_jobqueue": {"clusters"},

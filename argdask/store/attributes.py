@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import google_crc32c
 
-from argdask.errors import InputError
+from argdask.errors import IncompleteError, InputError
 from argdask.simulation import Simulation, attributes_of
 from argdask.store.plan import Plan
 
@@ -17,8 +19,12 @@ __all__ = [
     "METADATA_CHECKSUM",
     "OF_THE_STORE",
     "checksum_of_root",
+    "plain_bytes",
     "read_root",
+    "readable",
     "root_attributes",
+    "sealed_bytes",
+    "unsealed",
 ]
 
 # CRC-32C of the list of checksums, and of the root's metadata without this attribute.
@@ -103,3 +109,90 @@ def checksum_of_root(root: dict[str, Any]) -> int:
     attributes = {k: v for k, v in root["attributes"].items() if k != METADATA_CHECKSUM}
     text = json.dumps({**root, "attributes": attributes}, sort_keys=True)
     return int(google_crc32c.value(text.encode()))
+
+
+def unsealed(root: dict[str, Any]) -> dict[str, Any]:
+    """Return the root's metadata without its two checksums.
+
+    Parameters
+    ----------
+    root
+        The metadata.
+
+    Returns
+    -------
+    dict
+        What `sealed_bytes` takes.
+    """
+    checksums = (CHECKSUMS_CHECKSUM, METADATA_CHECKSUM)
+    kept = {k: v for k, v in root["attributes"].items() if k not in checksums}
+    return {**root, "attributes": kept}
+
+
+def plain_bytes(root: dict[str, Any]) -> bytes:
+    """Return the root's metadata as it stands on disk.
+
+    Parameters
+    ----------
+    root
+        The metadata.
+
+    Returns
+    -------
+    bytes
+        JSON; the only bytes for this metadata in this order.
+    """
+    return json.dumps(root, indent=2).encode()
+
+
+def sealed_bytes(root: dict[str, Any], checksums: int) -> bytes:
+    """Return the root's metadata as it stands on disk in a complete store.
+
+    Parameters
+    ----------
+    root
+        The metadata without its checksums.
+    checksums
+        CRC-32C of the list of checksums.
+
+    Returns
+    -------
+    bytes
+        JSON, with both checksums.
+    """
+    attributes = {**root["attributes"], CHECKSUMS_CHECKSUM: checksums}
+    whole = {**root, "attributes": attributes}
+    attributes[METADATA_CHECKSUM] = checksum_of_root(whole)
+    return plain_bytes(whole)
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Tell a store that is damaged from a mistake of our own.
+
+    Parameters
+    ----------
+    path
+        The store that is read.
+
+    Yields
+    ------
+    None
+        Nothing.
+
+    Raises
+    ------
+    InputError
+        If the store cannot be read.
+    """
+    try:
+        yield
+    except (InputError, IncompleteError):
+        raise
+    except Exception as error:  # what reads a damaged store can raise anything
+        raise InputError(
+            "store",
+            str(path),
+            f"files that can be read ({type(error).__name__}: {error})",
+            f"mend it by `argdask repair {path}`",
+        ) from error

@@ -8,54 +8,38 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from argdask.errors import IncompleteError, InputError
-from argdask.store import files
-from argdask.store.attributes import (
-    CHECKSUMS_CHECKSUM,
-    METADATA_CHECKSUM,
-    checksum_of_root,
-    read_root,
-)
-from argdask.store.files import FileRecord
+from argdask.errors import IncompleteError
+from argdask.store import files, spare
+from argdask.store.attributes import plain_bytes, read_root, sealed_bytes, unsealed
 from argdask.store.formats import format_of
+from argdask.store.listing import CHECKSUMS, Entry, read_list, to_bytes
 from argdask.store.plan import Plan
 from argdask.store.receipts import Receipt
+from argdask.store.spare import SPARE
 from argdask.store.work import read_attributes
 
-__all__ = [
-    "CHECKSUMS",
-    "Listed",
-    "alone",
-    "finalise",
-    "read_checksums",
-    "read_listed",
-    "size_of",
-    "sweep",
-]
-
-# List of all files but itself and the root's metadata: a line for each, of CRC-32C,
-# bytes, number of the environment that made it (-1: none in particular), and path.
-CHECKSUMS = "checksums.txt"
+__all__ = ["Kept", "alone", "finalise", "seal", "size_of", "sweep", "write_copies"]
 
 
 @dataclass(frozen=True)
-class Listed:
-    """What the list of checksums says of a file."""
+class Kept:
+    """Files of pieces that lie elsewhere, and what made them."""
 
-    record: FileRecord
-    """Size and checksum."""
-    environment: str
-    """What made it, as JSON; empty for files that no piece of work made."""
+    entries: Mapping[str, Entry]
+    """What is known of each file."""
+    environments: list[str]
+    """What made them, as JSON, by the numbers that the entries have."""
 
 
 def finalise(
     path: Path,
     plan: Plan,
     receipts: list[Receipt],
-    kept: Mapping[str, Listed] | None = None,
+    kept: Kept | None = None,
     first: int = 0,
 ) -> None:
     """Close a store: fold in the receipts, consolidate the metadata, set the state.
@@ -81,17 +65,18 @@ def finalise(
     with alone(path):
         if read_attributes(path).get("state") != "complete":
             _refuse_missing(path, plan, receipts, first)
-            # Here, before the files are listed, is the place for copies of them.
-            names = sweep(path)
-            lines, environments = _checksums(path, names, receipts, kept or {})
-            with files.whole_file(path / CHECKSUMS) as whole:
-                whole.write("".join(lines).encode())
-            _commit(path, environments, whole.record)
+            entries, environments = _entries(path, sweep(path), receipts, kept)
+            found = format_of(path)
+            root = unsealed(found.committed(path, read_root(path / found.METADATA)))
+            listed = f"[{', '.join(environments)}]"
+            root["attributes"].update({"state": "complete", "environments": listed})
+            entries = write_copies(path, found.METADATA, root, entries)
+            seal(path, found.METADATA, root, entries)
 
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Let one process at a time close a store, where the file system knows locks.
+    """Let one process at a time close or mend a store, where there are locks.
 
     Parameters
     ----------
@@ -151,120 +136,84 @@ def _refuse_missing(
         )
 
 
-def _checksums(
-    path: Path,
-    names: list[str],
-    receipts: list[Receipt],
-    kept: Mapping[str, Listed],
-) -> tuple[list[str], list[str]]:
-    """List every file of the store but the list's own and the root's metadata."""
+def _entries(
+    path: Path, names: list[str], receipts: list[Receipt], kept: Kept | None
+) -> tuple[dict[str, Entry], list[str]]:
+    """List every file of the store but those that `seal` writes."""
     # Receipts share their environments: one text for each object is enough.
     shared = {id(r.environment): r.environment for r in receipts}
     texts = {key: _text(environment) for key, environment in shared.items()}
-    made_by = {*texts.values(), *(listed.environment for listed in kept.values())}
-    environments = sorted(made_by - {""})
+    before = kept or Kept({}, [])
+    again = {name for receipt in receipts for name in receipt.files}
+    others = {name: one for name, one in before.entries.items() if name not in again}
+    used = {before.environments[one.environment] for one in others.values()}
+    environments = sorted({*texts.values(), *used})
     numbers = {text: number for number, text in enumerate(environments)}
-    lines: dict[str, str] = {}
-    for name, listed in kept.items():
-        number = numbers.get(listed.environment, -1)
-        lines[name] = _line(name, listed.record, number)
+    entries = {
+        name: replace(one, environment=numbers[before.environments[one.environment]])
+        for name, one in others.items()
+    }
     for receipt in receipts:
         number = numbers[texts[id(receipt.environment)]]
+        piece = receipt.kind, receipt.index
         for name, record in receipt.files.items():
-            lines[name] = _line(name, record, number)
-    own = _unlisted(path)
+            entries[name] = Entry(record, number, piece)
+    sealed = {CHECKSUMS, SPARE, format_of(path).METADATA}
     for name in names:
-        if name not in lines and name not in own:
-            lines[name] = _line(name, files.record_of(path / name), -1)
-    return [lines[name] for name in sorted(lines)], environments
+        if name not in entries and name not in sealed:
+            entries[name] = Entry(files.record_of(path / name))
+    return entries, environments
 
 
 def _text(environment: dict[str, str]) -> str:
     return json.dumps(environment, sort_keys=True)
 
 
-def _line(name: str, record: FileRecord, environment: int) -> str:
-    return f"{record.crc32c:08x} {record.size} {environment} {name}\n"
-
-
-def _commit(path: Path, environments: list[str], checksums: FileRecord) -> None:
-    """Replace the root's metadata by one that has it all: the store is complete."""
-    found = format_of(path)
-    root = found.committed(path, read_root(path / found.METADATA))
-    root["attributes"].update(
-        {
-            "state": "complete",
-            "environments": f"[{', '.join(environments)}]",
-            CHECKSUMS_CHECKSUM: checksums.crc32c,
-        }
-    )
-    root["attributes"][METADATA_CHECKSUM] = checksum_of_root(root)
-    with files.whole_file(path / found.METADATA) as whole:
-        whole.write(json.dumps(root, indent=2).encode())
-
-
-def read_checksums(path: Path) -> dict[str, FileRecord]:
-    """Return what is known of each file of a complete store.
+def write_copies(
+    path: Path, metadata: str, root: dict[str, Any], entries: Mapping[str, Entry]
+) -> dict[str, Entry]:
+    """Write the spare copies of all that is no piece's, the root's metadata and a list.
 
     Parameters
     ----------
     path
-        The store.
+        The store; all of its files but three are there.
+    metadata
+        Name of the file with the metadata of its root.
+    root
+        The metadata of its root as they are in a complete store, without checksums.
+    entries
+        What is known of all files but the three: spare copies, list and root.
 
     Returns
     -------
     dict
-        Size and checksum by path in the store.
-
-    Raises
-    ------
-    InputError
-        If the list cannot be read.
+        What is known of all files but two: list and root.
     """
-    return {name: record for name, record, _ in _lines(path)}
+    single = [name for name, entry in entries.items() if entry.piece is None]
+    texts = {metadata: plain_bytes(root), CHECKSUMS: to_bytes(entries)}
+    return {**entries, SPARE: Entry(spare.write(path, single, texts))}
 
 
-def read_listed(path: Path) -> dict[str, Listed]:
-    """Return what is known of each file of a complete store, and what made it.
+def seal(
+    path: Path, metadata: str, root: dict[str, Any], entries: Mapping[str, Entry]
+) -> None:
+    """Write the list of files and, last, the root's metadata: that is the commit.
 
     Parameters
     ----------
     path
-        The store.
-
-    Returns
-    -------
-    dict
-        By path in the store.
-
-    Raises
-    ------
-    InputError
-        If the list cannot be read.
+        The store; all of its other files are there.
+    metadata, root
+        As for `write_copies`.
+    entries
+        What `write_copies` returned.
     """
-    environments = json.loads(read_attributes(path)["environments"])
-    texts = [_text(environment) for environment in environments]
-    return {
-        name: Listed(record, texts[number] if number >= 0 else "")
-        for name, record, number in _lines(path)
-    }
-
-
-def _lines(path: Path) -> list[tuple[str, FileRecord, int]]:
-    found = []
-    try:
-        for line in (path / CHECKSUMS).read_text("utf-8").splitlines():
-            crc32c, size, number, name = line.split(" ", 3)
-            record = FileRecord(int(size), int(crc32c, 16))
-            found.append((name, record, int(number)))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            "store",
-            str(path),
-            f"a list of checksums that can be read ({error})",
-            f"see `argdask verify {path}`",
-        ) from None
-    return found
+    with files.whole_file(path / CHECKSUMS) as whole:
+        whole.write(to_bytes(entries))
+    sealed = sealed_bytes(root, whole.record.crc32c)
+    with files.whole_file(path / metadata) as whole:
+        whole.write(sealed)
 
 
 def size_of(path: Path) -> int:
@@ -285,10 +234,7 @@ def size_of(path: Path) -> int:
     InputError
         If the list of files cannot be read.
     """
-    own = sum((path / name).stat().st_size for name in _unlisted(path))
-    return own + sum(record.size for record in read_checksums(path).values())
-
-
-def _unlisted(path: Path) -> tuple[str, str]:
-    """Return the names of the files that are not in the list of checksums."""
-    return CHECKSUMS, format_of(path).METADATA
+    own = sum(
+        (path / name).stat().st_size for name in (CHECKSUMS, format_of(path).METADATA)
+    )
+    return own + sum(entry.record.size for entry in read_list(path).values())

@@ -18,8 +18,8 @@ from argdask.errors import IncompleteError, InputError
 from argdask.schema import IMAGES, VARIABLES
 from argdask.store import files, single, truth_table
 from argdask.store.arrays import array_size, write_array
-from argdask.store.closing import read_checksums
 from argdask.store.files import FileRecord, WholeFile, whole_file
+from argdask.store.listing import read_list
 from argdask.store.plan import Plan
 from argdask.store.reading import open_pairs
 from argdask.store.work import read_attributes, read_plan, simulation_of
@@ -196,14 +196,14 @@ def _opened(source: Path) -> tuple[xr.Dataset, Plan]:
             f"{source}`, then export it"
         )
     # A file that is not there would be read as NaN.
-    for name, record in read_checksums(source).items():
+    for name, entry in read_list(source).items():
         file = source / name
-        if not file.is_file() or file.stat().st_size != record.size:
+        if not file.is_file() or file.stat().st_size != entry.record.size:
             raise InputError(
                 "store",
                 str(source),
                 f"the whole file {name}",
-                f"see `argdask verify {source}`",
+                f"mend it by `argdask repair {source}`",
             )
     return open_pairs(source, chunks=None), plan
 

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import google_crc32c
 import numpy as np
@@ -19,8 +19,10 @@ __all__ = [
     "WholeFile",
     "WholePath",
     "files_below",
+    "is_inside",
     "is_unfinished",
     "record_of",
+    "record_of_bytes",
     "sync",
     "sync_tree",
     "whole_file",
@@ -134,13 +136,29 @@ def whole_path(path: Path) -> Iterator[WholePath]:
     whole = WholePath(path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}"))
     try:
         yield whole
-        _sync(whole.path)
+        sync(whole.path)
         whole.record = record_of(whole.path)
         whole.path.replace(path)
     except BaseException:
         whole.path.unlink(missing_ok=True)
         raise
-    _sync(path.parent)
+    sync(path.parent)
+
+
+def record_of_bytes(data: bytes) -> FileRecord:
+    """Return size and checksum of what a file would hold.
+
+    Parameters
+    ----------
+    data
+        All of it.
+
+    Returns
+    -------
+    FileRecord
+        Size and checksum.
+    """
+    return FileRecord(len(data), int(google_crc32c.value(data)))
 
 
 def record_of(path: Path) -> FileRecord:
@@ -162,6 +180,25 @@ def record_of(path: Path) -> FileRecord:
             size += len(data)
             crc32c = google_crc32c.extend(crc32c, data)
     return FileRecord(size, crc32c)
+
+
+def is_inside(name: str) -> bool:
+    """Return whether a name read from a file may be that of a file in a store.
+
+    Parameters
+    ----------
+    name
+        The name, with slashes.
+
+    Returns
+    -------
+    bool
+        False for what is absolute, leads upwards or is not in its shortest form.
+    """
+    path = PurePosixPath(name)
+    strange = any(character in name for character in "\\\n\0")
+    plain = path.as_posix() == name and name not in ("", ".")
+    return plain and not strange and not path.is_absolute() and ".." not in path.parts
 
 
 def is_unfinished(name: Path) -> bool:

@@ -192,8 +192,8 @@ def define(
             ) from None
         made.set_auto_maskandscale(False)
         if chunks is not None:
-            # Chunks are written whole, and a cache would only hold copies of them, 64 MiB
-            # of each variable. Of 0 bytes netCDF takes no notice.
+            # Chunks are written whole, and a cache would only hold copies of them, 64
+            # MiB of each variable. Of 0 bytes netCDF takes no notice.
             made.set_var_chunk_cache(1, 1, 0.0)
 
 

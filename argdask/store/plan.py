@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -22,7 +23,7 @@ Piece: TypeAlias = tuple[str, int]
 """Kind of work, part (images) or block (truth columns), and its number."""
 
 # Raised by every change of the store's layout on disk.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 _PART_BYTES = 256 * 10**6
 _CHUNK_BYTES = 2 * 10**6
@@ -184,6 +185,9 @@ class Plan:
             found = fields["format_version"]
             recipe = Recipe(**fields.pop("recipe"))
             plan = cls(recipe=recipe, **fields)
+            sizes = plan.part, plan.chunk, plan.block
+            if not math.isfinite(plan.scale) or min(sizes) < 1 or sizes[0] % sizes[1]:
+                raise ValueError("no layout of a store")
         except (ValueError, KeyError, TypeError, AttributeError):
             # Another format may well have other fields.
             if found == FORMAT_VERSION:

@@ -15,7 +15,7 @@ from xarray.core import indexing
 from argdask.errors import IncompleteError, InputError
 from argdask.schema import IMAGES
 from argdask.simulation import template_parameters
-from argdask.store.attributes import OF_THE_STORE
+from argdask.store.attributes import OF_THE_STORE, readable
 from argdask.store.formats import format_of
 from argdask.store.receipts import done_receipts
 from argdask.store.work import read_attributes, read_plan, read_seds_of_store
@@ -76,7 +76,7 @@ def open_pairs(
     Raises
     ------
     InputError
-        If there is no store that argdask made.
+        If there is no store that argdask made, or it is too damaged to be read.
     IncompleteError
         If galaxies are missing and `incomplete` is not set.
     """
@@ -94,9 +94,10 @@ def open_pairs(
     whole = number and int(chunks) > 0  # type: ignore[arg-type] # a number by now
     if not (chunks is None or chunks == "part" or whole):
         raise InputError("chunks", chunks, "part, None or a number", "use part")
-    pairs = format_of(place).open_lazily(place, complete=complete)
-    sed_index = pairs["sed_index"].variable
-    pairs = pairs.assign_coords(_template_parameters(place, sed_index))
+    with readable(place):
+        pairs = format_of(place).open_lazily(place, complete=complete)
+        sed_index = pairs["sed_index"].variable
+        pairs = pairs.assign_coords(_template_parameters(place, sed_index))
     # A copy of some galaxies is no store of argdask, nor has it its shards.
     pairs.attrs = {k: v for k, v in pairs.attrs.items() if k not in OF_THE_STORE}
     for name in _images(pairs):

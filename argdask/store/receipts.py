@@ -101,6 +101,8 @@ class Receipt:
                 path: FileRecord(int(size), int(crc32c))
                 for path, (size, crc32c) in fields["files"].items()
             }
+            if not all(map(files.is_inside, files_of)):
+                return None
             # One dictionary for all receipts: there may be a million of them.
             shared = environments[fields["environment"]]
             return cls(**{**fields, "files": files_of, "environment": shared})

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import uuid
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from argdask.errors import InputError
 from argdask.store import closing, files
 from argdask.store.formats import FORMATS, format_of
+from argdask.store.listing import CHECKSUMS, read_list
 from argdask.store.plan import Plan
 from argdask.store.receipts import Receipt, remove_receipts
 from argdask.store.work import read_attributes, read_plan
@@ -101,8 +103,7 @@ def fold(store: Path, plan: Plan, receipts: list[Receipt]) -> None:
     staging = staging_of(store)
     if read_attributes(staging).get("state") != "complete":
         first = read_plan(store).galaxies
-        listed = closing.read_listed(store)
-        kept = {name: one for name, one in listed.items() if one.environment}
+        kept = {n: one for n, one in read_list(store).items() if one.piece is not None}
         again = {name for receipt in receipts for name in receipt.files}
         for name, one in kept.items():
             file = store / name
@@ -113,9 +114,11 @@ def fold(store: Path, plan: Plan, receipts: list[Receipt]) -> None:
                     "store",
                     str(store),
                     f"the whole file {name}",
-                    f"see `argdask verify {store}`",
+                    f"mend it by `argdask repair {store}`",
                 )
-        closing.finalise(staging, plan, receipts, kept, first)
+        made_by = json.loads(read_attributes(store)["environments"])
+        texts = [json.dumps(environment, sort_keys=True) for environment in made_by]
+        closing.finalise(staging, plan, receipts, closing.Kept(kept, texts), first)
     finish_fold(store)
 
 
@@ -143,15 +146,15 @@ def finish_fold(store: Path) -> None:
 def _move(store: Path, staging: Path) -> None:
     """Rename files into the store: of galaxies, then of metadata, list, root."""
     metadata = format_of(staging).METADATA
-    if (staging / closing.CHECKSUMS).exists():
-        new = closing.read_listed(staging)
-        gone = sorted(set(closing.read_checksums(store)) - set(new))
+    if (staging / CHECKSUMS).exists():
+        new = read_list(staging)
+        gone = sorted(set(read_list(store)) - set(new))
         with files.whole_file(staging / _OBSOLETE) as whole:
             whole.write("".join(f"{name}\n" for name in gone).encode())
         # What no piece made comes after the galaxies that it tells of.
-        names = sorted(new, key=lambda name: (not new[name].environment, name))
+        names = sorted(new, key=lambda name: (new[name].piece is None, name))
         _rename(store, staging, names)
-    _rename(store, staging, [closing.CHECKSUMS])
+    _rename(store, staging, [CHECKSUMS])
     _rename(store, staging, [metadata])
 
 
@@ -171,9 +174,8 @@ def _clean(store: Path, staging: Path) -> None:
     """Delete what the new set does not have, and what is left of the staging store."""
     if (staging / _OBSOLETE).exists():
         for name in (staging / _OBSOLETE).read_text("utf-8").splitlines():
-            path = PurePosixPath(name)
-            if not path.is_absolute() and ".." not in path.parts:
-                (store / path).unlink(missing_ok=True)
+            if files.is_inside(name):
+                (store / name).unlink(missing_ok=True)
     # A name by which it is known for a leftover, whenever the deletion is cut off.
     leftover = f"{staging.name}.{uuid.uuid4().hex}{files.PARTIAL}"
     shutil.rmtree(staging.rename(staging.with_name(leftover)), ignore_errors=True)

@@ -16,7 +16,7 @@ from argdask import seds as grids
 from argdask.errors import InputError
 from argdask.simulation import Simulation
 from argdask.store import files
-from argdask.store.attributes import read_root
+from argdask.store.attributes import read_root, readable
 from argdask.store.formats import FORMATS, format_of
 from argdask.store.plan import Plan
 from argdask.store.receipts import Receipt, environment, job_id
@@ -24,6 +24,7 @@ from argdask.store.receipts import Receipt, environment, job_id
 __all__ = [
     "initialise",
     "make_piece",
+    "plan_in",
     "read_attributes",
     "read_plan",
     "read_seds_of_store",
@@ -120,9 +121,32 @@ def read_plan(path: Path) -> Plan:
     InputError
         If there is no store, or its plan does not fit its fingerprint.
     """
-    attributes = read_attributes(path)
+    return plan_in(read_attributes(path), path)
+
+
+def plan_in(attributes: dict[str, Any], path: Path) -> Plan:
+    """Return the plan among the attributes of a store.
+
+    Parameters
+    ----------
+    attributes
+        The attributes of its root.
+    path
+        The store.
+
+    Returns
+    -------
+    Plan
+        The plan.
+
+    Raises
+    ------
+    InputError
+        If the plan does not fit its fingerprint, or is of an unknown format.
+    """
     plan = Plan.from_json(attributes["plan"])
-    if plan.fingerprint != attributes.get("fingerprint"):
+    known = plan.format in FORMATS
+    if plan.fingerprint != attributes.get("fingerprint") or not known:
         raise InputError(
             "store", str(path), "a plan with its own fingerprint", "remake the store"
         )
@@ -178,15 +202,17 @@ def simulation_of(path: Path, fingerprint: str) -> tuple[Simulation, Plan]:
 def _simulation_of(path: Path, text: str) -> Simulation:
     """Make a simulation once for each plan: a path may get another store."""
     plan = Plan.from_json(text)
-    seds = read_seds_of_store(path)
+    with readable(path):
+        seds = read_seds_of_store(path)
     if grids.content_hash(seds) != plan.seds:
         raise InputError(
-            "store", str(path), "the SED grid it was planned with", "remake the store"
+            "store", str(path), "the SED grid it was planned with", "repair it"
         )
-    table = None if plan.catalogue is None else format_of(path).read_table(path)
+    with readable(path):
+        table = None if plan.catalogue is None else format_of(path).read_table(path)
     if table is not None and table.content_hash() != plan.catalogue:
         raise InputError(
-            "store", str(path), "the catalogue it was planned with", "remake the store"
+            "store", str(path), "the catalogue it was planned with", "repair it"
         )
     return Simulation(plan.recipe, seds, plan.scale, table=table)
 

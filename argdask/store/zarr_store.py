@@ -140,7 +140,7 @@ def read_seds(path: Path) -> xr.DataArray:
     DataArray
         The grid (redshift, filter, template) [uJy].
     """
-    with xr.open_zarr(path, group="seds", chunks=None, consolidated=False) as grid:
+    with _open(path, group="seds") as grid:
         loaded = grid.load()
     for name, coordinate in list(loaded.variables.items()):
         if coordinate.dtype.kind == "T":
@@ -162,7 +162,7 @@ def read_table(path: Path) -> UserTable:
     UserTable
         The catalogue.
     """
-    with xr.open_zarr(path, group=_TABLE, chunks=None, consolidated=False) as table:
+    with _open(path, group=_TABLE) as table:
         return UserTable.from_dataset(table.load())
 
 
@@ -254,8 +254,17 @@ def open_lazily(path: Path, *, complete: bool) -> xr.Dataset:
     Dataset
         Images and truth columns.
     """
-    pairs: xr.Dataset = xr.open_zarr(path, chunks=None, consolidated=complete)
-    return pairs
+    return _open(path, consolidated=complete)
+
+
+def _open(
+    path: Path, *, group: str | None = None, consolidated: bool = False
+) -> xr.Dataset:
+    # Of this format alone: older ones have codecs that execute what they read.
+    opened: xr.Dataset = xr.open_zarr(
+        path, group=group, chunks=None, consolidated=consolidated, zarr_format=3
+    )
+    return opened
 
 
 def committed(path: Path, root: dict[str, Any]) -> dict[str, Any]:

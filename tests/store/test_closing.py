@@ -14,8 +14,9 @@ from argdask.errors import IncompleteError
 from argdask.simulation import Simulation
 from argdask.store import closing
 from argdask.store.attributes import checksum_of_root
-from argdask.store.closing import finalise, read_checksums
+from argdask.store.closing import finalise
 from argdask.store.files import record_of
+from argdask.store.listing import read_list
 from argdask.store.plan import plan_of
 from argdask.store.receipts import Receipt
 from argdask.store.work import initialise, make_piece, read_attributes, read_plan
@@ -89,10 +90,10 @@ def test_what_killed_processes_left_is_swept(
 
 
 def test_every_file_has_its_checksum(store: Path) -> None:
-    records = read_checksums(store)
-    assert set(records) == set(contents(store)) - {"zarr.json", "checksums.txt"}
-    for name, record in records.items():
-        assert record_of(store / name) == record
+    entries = read_list(store)
+    assert set(entries) == set(contents(store)) - {"zarr.json", "checksums.txt"}
+    for name, entry in entries.items():
+        assert record_of(store / name) == entry.record
     attributes = read_attributes(store)
     assert attributes["checksums_crc32c"] == record_of(store / "checksums.txt").crc32c
     root = json.loads((store / "zarr.json").read_text())
@@ -180,7 +181,7 @@ def test_what_another_writer_has_not_finished_is_no_part_of_the_store(
     monkeypatch.setattr(closing, "sweep", late_writer)
     finalise(path, plan_of(Simulation(recipe, seds)), receipts)
     assert late.exists()
-    assert not any("partial" in name for name in read_checksums(path))
+    assert not any("partial" in name for name in read_list(path))
     assert ad.verify(path).passed
     monkeypatch.undo()
     ad.write(None, path)
