@@ -233,9 +233,10 @@ POINTS = {
     "before the receipt": "receipts.Journal.append, 3",
     "inside the receipt": "receipts.os.fsync, 20",
     "before closing": "closing.sweep",
-    "inside closing": "closing._checksums",
-    "before the commit": "closing._commit",
-    "inside the commit": "closing.checksum_of_root",
+    "inside closing": "closing._entries",
+    "before the copies": "closing.write_copies",
+    "before the commit": "closing.seal",
+    "inside the commit": "closing.sealed_bytes",
     "before the receipts go": "run.remove_receipts",
 }
 CHILD = """

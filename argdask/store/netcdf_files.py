@@ -95,14 +95,17 @@ def new_file(
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """Tell why a file cannot be written: netCDF itself only says `HDF error`."""
+    """Tell why a file cannot be written: netCDF itself only says `HDF error`.
+
+    A file that cannot be begun it calls forbidden, on a full disk too.
+    """
     try:
         yield
     except (OSError, RuntimeError) as error:
-        # What others raise has its reason; netCDF's own numbers are below 0.
-        if "NetCDF" not in str(error):
-            raise
         _probe(path)
+        named = getattr(error, "filename", None)
+        if str(named) != str(path) and "NetCDF" not in str(error):
+            raise
         raise OSError(
             errno.EIO,
             f"{error}; if the file system has no locks, set "
@@ -192,8 +195,8 @@ def define(
             ) from None
         made.set_auto_maskandscale(False)
         if chunks is not None:
-            # Chunks are written whole, and a cache would only hold copies of them, 64
-            # MiB of each variable. Of 0 bytes netCDF takes no notice.
+            # Chunks are written whole; a cache would only hold copies of them, 64 MiB
+            # of each variable. Of 0 bytes netCDF takes no notice.
             made.set_var_chunk_cache(1, 1, 0.0)
 
 
