@@ -241,7 +241,9 @@ def _described(
 ) -> xr.Variable:
     """Return an image variable without its values, which are made chunk by chunk."""
     variable = VARIABLES[name]
-    shape = (*stamps.shape, simulation.catalogue.seds.sizes["filter"])
+    # Stamps of components have an axis more.
+    filters = simulation.catalogue.seds.sizes["filter"]
+    shape = (len(stamps), *stamps.shape[-2:], filters)
     nothing = np.broadcast_to(np.zeros((), variable.dtype), shape)
     return xr.Variable(variable.dims, nothing, variable.attrs)
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -196,52 +194,6 @@ def test_any_part_and_chunk_give_the_same_pixels(
     assert sizes == [min(chunk, 23), 6, 5, 9]
 
 
-def test_names_are_in_the_order_of_rows_however_many_there_are() -> None:
-    numbers = [0, 9, 10, 99_999, 100_000, 10**6, 10**11]
-    names = [file_name("part", number) for number in numbers]
-    assert sorted(names) == names
-
-
-KEYS = [
-    0,
-    -1,
-    57,
-    slice(None),
-    slice(10, 90),
-    slice(3, 99, 7),
-    slice(None, None, -1),
-    slice(90, 5, -17),
-    slice(0, 0),
-    np.array([5, 5, 99, 0, 16, 15, 17, 64]),
-    np.array([], int),
-    np.arange(100) % 3 == 0,
-]
-
-
-@pytest.mark.parametrize("key", KEYS, ids=str)
-def test_any_selection_of_galaxies_is_that_of_numpy(
-    netcdf_store: Path, simulated: xr.Dataset, key: Any
-) -> None:
-    pairs = ad.open_pairs(netcdf_store, chunks=None)
-    for name in ("input", "z_in", "flux_out"):
-        found = pairs[name].variable[key]
-        expected = simulated[name].variable[key]
-        assert found.shape == expected.shape
-        np.testing.assert_array_equal(found.values, expected.values)
-
-
-@pytest.mark.parametrize("galaxy", [4, slice(60, 20, -9), [70, 3, 3]], ids=str)
-@pytest.mark.parametrize("others", [(2, -1, 3), (slice(9, 1, -3), [3, 0], 8)], ids=str)
-def test_any_selection_of_pixels_is_that_of_numpy(
-    netcdf_store: Path, simulated: xr.Dataset, galaxy: Any, others: Any
-) -> None:
-    key = dict(zip(("galaxy", "y", "x", "filter"), (galaxy, *others), strict=True))
-    found = ad.open_pairs(netcdf_store, chunks=None)["target"].isel(key)
-    expected = simulated["target"].isel(key)
-    assert found.dims == expected.dims
-    np.testing.assert_array_equal(found.values, expected.values)
-
-
 # Opening and reading.
 
 
@@ -269,39 +221,6 @@ def test_a_thousand_parts_are_opened_without_one_of_them(
     assert np.isnan(pairs["input"].isel(galaxy=644).values).all()
 
 
-def test_no_file_stays_open(netcdf_store: Path) -> None:
-    def files_of_it() -> list[str]:
-        links = list(Path("/proc/self/fd").iterdir())
-        names = [str(link.readlink()) for link in links if link.is_symlink()]
-        return [name for name in names if str(netcdf_store) in name]
-
-    pairs = ad.open_pairs(netcdf_store)
-    pairs.isel(galaxy=[3, 50]).load()
-    assert files_of_it() == []
-
-
-def test_threads_and_pickles_read_the_same(
-    netcdf_store: Path, simulated: xr.Dataset
-) -> None:
-    pairs = pickle.loads(pickle.dumps(ad.open_pairs(netcdf_store, chunks=None)))
-
-    def read(row: int) -> bool:
-        found = pairs["input"].variable[row].values
-        return bool((found == simulated["input"].values[row]).all())
-
-    with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(read, [*range(100)] * 3))
-
-
-def test_reading_goes_on_from_another_working_directory(
-    netcdf_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(netcdf_store.parent)
-    pairs = ad.open_pairs(netcdf_store.name)
-    monkeypatch.chdir(tmp_path)
-    assert np.isfinite(pairs["input"][50].values).all()
-
-
 def test_files_that_another_process_has_locked_can_be_read(
     netcdf_store: Path, tmp_path: Path, simulated: xr.Dataset
 ) -> None:
@@ -326,20 +245,6 @@ sys.stdin.read()
         np.testing.assert_array_equal(pairs["input"].values, simulated["input"].values)
         assert ad.verify(path).passed
         locking.communicate()
-
-
-@pytest.mark.parametrize("kind", ["part", "coordinates"])
-def test_a_file_that_is_missing_is_not_read_as_nothing(
-    netcdf_store: Path, tmp_path: Path, kind: str
-) -> None:
-    path = shutil.copytree(netcdf_store, tmp_path / "pairs.nc")
-    (path / file_name(kind, 0)).unlink()
-    pairs = ad.open_pairs(path, chunks=None)
-    name = "input" if kind == "part" else "z_in"
-    with pytest.raises(
-        InputError, match=rf"the file {kind}-0+\.nc; see `argdask verif"
-    ):
-        _ = pairs[name].values
 
 
 # What is in the files.
