@@ -450,8 +450,9 @@ def test_a_death_at_every_rename_of_the_fold_changes_nothing(
         (staging, "remove_receipts"),
         (run, "remove_receipts"),
         (shutil, "rmtree"),
-        (closing, "_checksums"),
-        (closing, "_commit"),
+        (closing, "_entries"),
+            (closing, "write_copies"),
+        (closing, "seal"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
