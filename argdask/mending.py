@@ -96,27 +96,25 @@ def repair(
 ) -> Repaired:
     """Mend a complete store: every byte becomes what was recorded.
 
-    Pieces with wrong files are made again, all other files are taken from their spare
-    copies. Whatever is stopped on the way is finished by the same call.
+    Wrong pieces are made again, all other files come from spare copies. What is stopped
+    on the way is finished by the same call.
 
     Parameters
     ----------
     path
         The store.
     seds
-        The SED grid that it was made with, if both copies of it in the store are lost.
+        The SED grid that it was made with, if both copies in the store are lost.
     catalogue
         The user's catalogue that it was made with, if both copies are lost.
     client
-        A dask client; the active one if left out, and without one everything is done in
-        this process.
+        A dask client; the active one if left out, else this process does all.
     progress
         Called with the number of galaxies made so far and of all that are made.
     remove_foreign
         Delete files that are no part of the store.
     new_checksums
-        Where another machine, or other versions, give other bytes than those that are
-        recorded, record what they gave.
+        Where another machine or version gives other bytes than recorded, record them.
 
     Returns
     -------
@@ -165,7 +163,7 @@ def mend_sizes(
     Parameters
     ----------
     place
-        The store; nothing is done if it is not there, or not complete.
+        The store; nothing is done if it is not complete.
     seds, catalogue, client, progress
         As for `repair`.
     pieces
@@ -379,8 +377,7 @@ class _Mending:
         where = self._place, self._metadata, root
         entries = closing.write_copies(*where, self._entries)
         found = files.record_of_bytes(to_bytes(entries)).crc32c
-        recorded = self._condition.expected
-        if recorded not in (None, found) and not self._new_checksums:
+        if self._condition.expected not in (None, found) and not self._new_checksums:
             self._done.differing.append(CHECKSUMS)
             return
         closing.seal(*where, entries)
@@ -398,7 +395,7 @@ def _environments_in(root: dict[str, Any]) -> list[dict[str, str]] | None:
 
 
 def _number_of(root: dict[str, Any], environment: dict[str, str]) -> int:
-    """Return the number of an environment, which is added if it is new."""
+    """Return the number of an environment; a new one is added."""
     known = _environments_in(root) or []
     if environment not in known:
         known.append(environment)

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -551,3 +552,28 @@ def test_files_that_may_not_be_read_are_named(of_another_user: Path) -> None:
     assert (verified[0], mended[0]) == (1, 1)
     assert f"{hidden} may not be read by you" in verified[1]
     assert f"cannot be mended: {hidden} may not be read by you" in mended[1]
+
+
+@pytest.mark.parametrize("command", ["inspect", "preview", "verify"])
+def test_what_reads_a_damaged_store_says_so_in_one_line(
+    copy: Path, good: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = contents(good)
+    options = ["-o", "picture.png"] if command == "preview" else []
+    chosen = random.Random(command)
+    names = chosen.sample(files_of(good), 6) + files_of(good, "part", 0)[:1]
+    for name in [metadata_of(good)] * 5 + names:
+        harm = chosen.choice([lose, empty, cut, flip])
+        if harm is flip:
+            flip(copy / name, chosen.randrange(len(whole[name])), 1 << 5)
+        else:
+            harm(copy / name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            code = run(command, copy, *options)
+        told = capsys.readouterr()
+        # What is not read, or is still readable, is no hindrance to a look.
+        assert code in ((1,) if command == "verify" else (0, 2)), (name, harm, told)
+        assert told.err.count("\n") == (code == 2), (name, harm, told.err)
+        shutil.rmtree(copy)
+        shutil.copytree(good, copy)

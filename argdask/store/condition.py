@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -208,16 +210,20 @@ def _trouble(
     path: Path, name: str, record: FileRecord | None, *, contents: bool
 ) -> str | None:
     """Return what is wrong with a file, or nothing."""
-    file = path / name
+    # As text, and asked for once: there may be 10^5 files.
+    file = f"{path}/{name}"
     try:
-        if not file.is_file():
+        status = os.stat(file)  # noqa: PTH116  # pathlib takes twice the time
+        if not stat.S_ISREG(status.st_mode):
             return f"{name} is missing"
         if record is None:
             return f"{name} is damaged, or the list of files is"
-        size = file.stat().st_size
+        size = status.st_size
         if size != record.size:
             return f"{name} has {size} bytes, not {record.size}"
-        now = files.record_of(file).crc32c if contents else record.crc32c
+        now = files.record_of(Path(file)).crc32c if contents else record.crc32c
+    except (FileNotFoundError, NotADirectoryError):
+        return f"{name} is missing"
     except PermissionError:
         raise
     except OSError as error:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import google_crc32c
 import numpy as np
@@ -195,10 +195,9 @@ def is_inside(name: str) -> bool:
     bool
         False for what is absolute, leads upwards or is not in its shortest form.
     """
-    path = PurePosixPath(name)
     strange = any(character in name for character in "\\\n\0")
-    plain = path.as_posix() == name and name not in ("", ".")
-    return plain and not strange and not path.is_absolute() and ".." not in path.parts
+    # Of 10^5 names: pathlib takes seconds.
+    return not strange and not {"", ".", ".."} & set(name.split("/"))
 
 
 def is_unfinished(name: Path) -> bool:
