@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from argdask.errors import IncompleteError, InputError
     from argdask.filter_curves import search_filters
+    from argdask.forecast import plan
     from argdask.mending import repair
     from argdask.monitoring import status
     from argdask.pairs import build, simulate
@@ -47,6 +48,7 @@ _HOMES = {
     "interpolate_redshift": "argdask.seds",
     "open_pairs": "argdask.store.reading",
     "part": "argdask.steps",
+    "plan": "argdask.forecast",
     "plot_seds": "argdask.plotting",
     "preview": "argdask.plotting",
     "read_seds": "argdask.sed_files",
@@ -74,6 +76,7 @@ __all__ = [
     "interpolate_redshift",
     "open_pairs",
     "part",
+    "plan",
     "plot_seds",
     "preview",
     "read_seds",

@@ -18,7 +18,7 @@ from argdask import cli_options as options
 from argdask.cli_look import inspect, preview
 from argdask.cli_mend import repair, verify
 from argdask.cli_seds import seds
-from argdask.cli_store import finalise, init, part, status
+from argdask.cli_store import finalise, init, part, plan, status
 from argdask.errors import IncompleteError, InputError
 
 __all__ = ["main"]
@@ -159,7 +159,8 @@ def export(store: str, folder: str, layout: str) -> None:
     )
 
 
-for _command in (inspect, preview, seds, init, part, finalise, status, verify, repair):
+_steps = (plan, init, part, finalise, status)
+for _command in (inspect, verify, repair, preview, seds, *_steps):
     cli.add_command(_command)
 
 

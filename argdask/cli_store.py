@@ -9,14 +9,13 @@ import click
 import argdask as ad
 from argdask import cli_options as options
 
-__all__ = ["finalise", "init", "part", "status"]
+__all__ = ["finalise", "init", "part", "plan", "status"]
 
 
 @click.command(
     epilog=options.examples(
         "argdask init pairs.zarr --galaxies 1000000\n"
-        "argdask part pairs.zarr --index $SLURM_ARRAY_TASK_ID --of 64\n"
-        "argdask finalise pairs.zarr"
+        "argdask init pairs.zarr --recipe train.yaml --overwrite"
     )
 )
 @click.argument("out", metavar="OUT")
@@ -98,3 +97,31 @@ def status(store: str, as_json: bool) -> None:
     """Tell how far a store is: done, failed, rate, time left."""
     report = ad.status(store)
     click.echo(report.to_json() if as_json else report.to_text())
+
+
+@click.command(
+    epilog=options.examples(
+        "argdask plan --galaxies 1000000\n"
+        "argdask plan --recipe train.yaml --seds models.hdf --format zarr --json"
+    )
+)
+@options.all_choices
+@click.option(
+    "--format", "store_format", metavar="FORMAT", help="One format; else all of them."
+)
+@options.as_json
+def plan(
+    seds_file: str | None,
+    filter_names: str | None,
+    store_format: str | None,
+    as_json: bool,
+    **choices: Any,
+) -> None:
+    """Tell what a set would take: files, bytes, tasks, core hours, memory.
+
+    The same options as for `generate`. A few galaxies are made for it, and not kept.
+    """
+    recipe = options.recipe_of(None, **choices)
+    seds = options.grid_of(seds_file, filter_names)
+    found = ad.plan(recipe, seds=seds, store_format=store_format)
+    click.echo(found.to_json() if as_json else found.to_text())

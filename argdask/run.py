@@ -113,15 +113,16 @@ def write(
     if work.complete:
         tidy(work)
         return Summary(place, work.plan, mended, closing.size_of(place))
-    with resumable(work), driving(place):
+    with resumable(work):
         done = done_receipts(work.place, work.plan)
         begin(work, done)
         finished = {(r.kind, r.index) for r in done}
         tasks = [piece for piece in work.pieces() if piece not in finished]
         before = work.kept + sum(r.stop - r.start for r in done if r.kind == "part")
         count = Count(before, work.plan.galaxies, progress)
-        drive(work.place, work.plan, tasks, client or active_client(), count)
-        close(work)
+        with driving(place):
+            drive(work.place, work.plan, tasks, client or active_client(), count)
+            close(work)
     return Summary(
         place, work.plan, work.plan.galaxies - before, closing.size_of(place)
     )

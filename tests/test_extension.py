@@ -451,7 +451,7 @@ def test_a_death_at_every_rename_of_the_fold_changes_nothing(
         (run, "remove_receipts"),
         (shutil, "rmtree"),
         (closing, "_entries"),
-            (closing, "write_copies"),
+        (closing, "write_copies"),
         (closing, "seal"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

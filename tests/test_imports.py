@@ -36,7 +36,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         *("store", "run", "driver", "clusters", "verification", "inspection"),
         *("plotting", "loaders", "planning", "extension", "replacing", "steps"),
-        *("comparison", "copies", "mending", "monitoring", "skeletons"),
+        *("comparison", "copies", "mending", "monitoring", "skeletons", "forecast"),
     ),
     ("cli", "cli_look", "cli_mend", "cli_options", "cli_seds", "cli_store"),
 )

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from xarray.core import indexing
 
 from argdask import seds as grids
@@ -28,7 +27,7 @@ from argdask.store.netcdf_files import (
 )
 from argdask.store.netcdf_pairs import define_pairs, write_seds
 from argdask.store.part_files import ColumnOfFiles, file_name
-from argdask.store.pieces import chunks_of_images, columns_of_rows
+from argdask.store.pieces import chunks_of_images, columns_of_rows, stamps_of
 from argdask.store.plan import Plan
 from argdask.tables import UserTable
 
@@ -219,9 +218,12 @@ def write_part(
         Size and checksum of each file, by its path in the store.
     """
     columns = columns_of_rows(simulation, *plan.rows_of_part(index))
-    stamps = simulation.render(columns)
+    stamps = stamps_of(simulation, columns, plan.chunk)
+    galaxies = columns["galaxy_id"].size
     truth = _truth(simulation, columns)
-    images = {name: _described(name, simulation, stamps) for name in simulation.images}
+    images = {
+        name: _described(name, simulation, galaxies) for name in simulation.images
+    }
     place = file_name(_PART, index)
     with new_file(path / place, _attributes(simulation)) as (file, whole):
         define_pairs(file, {**truth, **images}, plan.chunk)
@@ -231,19 +233,16 @@ def write_part(
             chunks = chunks_of_images(simulation, plan.chunk, name, columns, stamps)
             for number, chunk in enumerate(chunks):
                 start = number * plan.chunk
-                put(file, name, chunk[: len(stamps) - start], start)
+                put(file, name, chunk[: galaxies - start], start)
     assert whole.record is not None, "it is whole by now"
     return {place: whole.record}
 
 
-def _described(
-    name: str, simulation: Simulation, stamps: NDArray[np.float32]
-) -> xr.Variable:
+def _described(name: str, simulation: Simulation, galaxies: int) -> xr.Variable:
     """Return an image variable without its values, which are made chunk by chunk."""
     variable = VARIABLES[name]
-    # Stamps of components have an axis more.
     filters = simulation.catalogue.seds.sizes["filter"]
-    shape = (len(stamps), *stamps.shape[-2:], filters)
+    shape = (galaxies, *simulation.recipe.image_shape, filters)
     nothing = np.broadcast_to(np.zeros((), variable.dtype), shape)
     return xr.Variable(variable.dims, nothing, variable.attrs)
 

@@ -11,7 +11,16 @@ from argdask.catalogue import Columns
 from argdask.schema import Variable, described
 from argdask.simulation import Simulation
 
-__all__ = ["chunks_of_images", "columns_of_rows", "variables_of"]
+__all__ = [
+    "bytes_of_stamps",
+    "chunks_of_images",
+    "columns_of_rows",
+    "stamps_of",
+    "variables_of",
+]
+
+# Stamps of a part are held together only up to this [bytes].
+_STAMPS_BYTES = 256 * 10**6
 
 
 def variables_of(simulation: Simulation) -> list[Variable]:
@@ -51,12 +60,70 @@ def columns_of_rows(simulation: Simulation, start: int, stop: int) -> Columns:
     return catalogue.columns(catalogue.ids(start, stop))
 
 
+def bytes_of_stamps(simulation: Simulation, galaxies: int, chunk: int) -> int:
+    """Return the memory that the stamps of a part take while it is made.
+
+    Parameters
+    ----------
+    simulation
+        What makes the galaxies.
+    galaxies
+        How many there are in the part.
+    chunk
+        How many there are in an inner chunk.
+
+    Returns
+    -------
+    int
+        Bytes: of all, or of a chunk where those of all would be too many.
+    """
+    return _held(simulation, galaxies, chunk) * _bytes_of_one(simulation)
+
+
+def _held(simulation: Simulation, galaxies: int, chunk: int) -> int:
+    """Return how many stamps are held at once."""
+    fit = galaxies * _bytes_of_one(simulation) <= _STAMPS_BYTES
+    return galaxies if fit else min(chunk, galaxies)
+
+
+def _bytes_of_one(simulation: Simulation) -> int:
+    height, width = simulation.recipe.image_shape
+    stamps = max(len(simulation.catalogue.components), 1)
+    return stamps * height * width * np.dtype(np.float32).itemsize
+
+
+def stamps_of(
+    simulation: Simulation, columns: Columns, chunk: int
+) -> NDArray[np.float32] | None:
+    """Render the stamps of a part once for all of its images.
+
+    Parameters
+    ----------
+    simulation
+        What makes the galaxies.
+    columns
+        Truth columns of the galaxies of a part.
+    chunk
+        How many there are in an inner chunk.
+
+    Returns
+    -------
+    ndarray or None
+        Stamps, as `Simulation.render` returns them; None where they would take too much memory, so that each
+        image variable renders its own, chunk by chunk.
+    """
+    galaxies = columns["galaxy_id"].size
+    if galaxies > chunk == _held(simulation, galaxies, chunk):
+        return None
+    return simulation.render(columns)
+
+
 def chunks_of_images(
     simulation: Simulation,
     size: int,
     name: str,
     columns: Columns,
-    stamps: NDArray[np.float32],
+    stamps: NDArray[np.float32] | None,
 ) -> Iterator[NDArray[np.float32]]:
     """Make an image variable chunk by chunk in memory that stays in the cache.
 
@@ -71,20 +138,22 @@ def chunks_of_images(
     columns
         Truth columns of the galaxies.
     stamps
-        Their stamps.
+        Their stamps; None to render those of each chunk.
 
     Yields
     ------
     ndarray
         Images (galaxy, y, x, filter); the next one lies in the same memory.
     """
-    height, width = stamps.shape[-2:]
+    galaxies = columns["galaxy_id"].size
+    height, width = simulation.recipe.image_shape
     filters = simulation.catalogue.seds.sizes["filter"]
     memory = np.empty((size, height, width, filters), np.float32)
-    for start in range(0, len(stamps), size):
-        rows = slice(start, min(start + size, len(stamps)))
+    for start in range(0, galaxies, size):
+        rows = slice(start, min(start + size, galaxies))
         some = {key: values[rows] for key, values in columns.items()}
         count = rows.stop - start
-        simulation.image(name, some, stamps[rows], out=memory[:count])
+        own = simulation.render(some) if stamps is None else stamps[rows]
+        simulation.image(name, some, own, out=memory[:count])
         memory[count:] = np.nan
         yield memory

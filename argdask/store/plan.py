@@ -17,7 +17,7 @@ from argdask.image_light import light_of
 from argdask.recipe import Recipe
 from argdask.simulation import PIXELS_VERSION, Simulation
 
-__all__ = ["Piece", "Plan", "check_images", "plan_of"]
+__all__ = ["MOST_PARTS", "Piece", "Plan", "check_images", "plan_of"]
 
 Piece: TypeAlias = tuple[str, int]
 """Kind of work, part (images) or block (truth columns), and its number."""
@@ -29,6 +29,7 @@ _PART_BYTES = 256 * 10**6
 _CHUNK_BYTES = 2 * 10**6
 _PART_RANGE = (16, 4096)
 _LEAST_PARTS = 8
+MOST_PARTS = 10**5
 _BLOCK_RANGE = (2**16, 2**20)
 
 
@@ -244,6 +245,9 @@ def plan_of(
         # A part of sixteen galaxies that would not fit in memory is made smaller.
         low, high = _PART_RANGE
         part = min(max(_power_below(min(fits, enough)), low), high, _power_below(fits))
+        # Above that, a file system and a scheduler suffer; images are made by chunks.
+        few = -(-recipe.galaxies // MOST_PARTS)
+        part = max(part, 2 ** (few - 1).bit_length())
     chunk = layout.chunk or (like.chunk if like else None)
     if chunk is None:
         nearest = 2 ** round(np.log2(max(_CHUNK_BYTES / one_image, 1)))

@@ -9,6 +9,7 @@ import platform
 import re
 import shutil
 import socket
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -103,9 +104,13 @@ class Receipt:
             }
             if not all(map(files.is_inside, files_of)):
                 return None
-            # One dictionary for all receipts: there may be a million of them.
-            shared = environments[fields["environment"]]
-            return cls(**{**fields, "files": files_of, "environment": shared})
+            # One object for what they have in common: there may be a million of them.
+            shared: dict[str, Any] = {
+                name: sys.intern(fields[name])
+                for name in ("fingerprint", "kind", "job")
+            }
+            shared["environment"] = environments[fields["environment"]]
+            return cls(**{**fields, "files": files_of, **shared})
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 

@@ -17,7 +17,12 @@ from argdask.simulation import Simulation
 from argdask.store import files
 from argdask.store.attributes import root_attributes
 from argdask.store.files import FileRecord
-from argdask.store.pieces import chunks_of_images, columns_of_rows, variables_of
+from argdask.store.pieces import (
+    chunks_of_images,
+    columns_of_rows,
+    stamps_of,
+    variables_of,
+)
 from argdask.store.plan import Plan
 from argdask.store.shards import BLOSC_LEVEL, BLOSC_SHUFFLE, write_chunk, write_shard
 from argdask.tables import UserTable
@@ -222,7 +227,7 @@ def write_part(
         Size and checksum of each file, by its path in the store.
     """
     columns = columns_of_rows(simulation, *plan.rows_of_part(index))
-    stamps = simulation.render(columns)
+    stamps = stamps_of(simulation, columns, plan.chunk)
     written = {}
     for name in simulation.images:
         place = f"{name}/{_key(index, len(VARIABLES[name].dims))}"

@@ -97,6 +97,7 @@ def test_each_environment_is_written_once_and_shared(store: Path) -> None:
     assert [r.environment for r in found] == [environment(), other] * 2
     # One object for all, however many receipts there are.
     assert found[1].environment is found[3].environment
+    assert found[0].fingerprint is found[1].fingerprint
 
 
 def test_where_an_environment_was_lost_what_it_made_is_made_again(store: Path) -> None:
