@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,14 +14,12 @@ import click
 
 import argdask as ad
 from argdask import cli_options as options
+from argdask.cli_cluster import Where, cluster_options, clusters, stop_cleanly
 from argdask.cli_look import inspect, preview, verify
 from argdask.cli_seds import seds
 from argdask.errors import IncompleteError, InputError
 
 __all__ = ["main"]
-
-# Sets smaller than this are made before a cluster would have started [bytes].
-_WORTH_A_CLUSTER = 2 * 10**9
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,25 +49,12 @@ def cli() -> None:
 @options.images_source
 @click.option("--galaxies", type=int, metavar="N", help="Number of galaxies.")
 @click.option("--seed", type=int, metavar="S", help="What random numbers follow from.")
-@click.option(
-    "--cluster",
-    default="local",
-    show_default=True,
-    metavar="WHERE",
-    help="local, or the address of a running dask scheduler.",
-)
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Worker processes; left out: one for each core, none for small sets.",
-)
+@cluster_options
 def generate(
     out: str,
     seds_file: str | None,
     filter_names: str | None,
-    cluster: str,
-    jobs: int | None,
+    where: Where,
     **choices: Any,
 ) -> None:
     """Make a store of training pairs at OUT, or go on with the one that is there.
@@ -77,15 +62,16 @@ def generate(
     Run the same command again to resume. Without any choices, a store goes on with its
     own recipe; choices that are given are compared with it.
     """
-    from argdask.clusters import client_for
 
-    stored = _stored_recipe(Path(out))
-    recipe = options.recipe_of(stored, **choices)
-    seds = options.grid_of(seds_file, filter_names)
-    workers = _workers(jobs, recipe)
-    with client_for(cluster, workers) as client, _progress() as show:
-        made = ad.write(recipe, out, seds=seds, client=client, progress=show)
-    _print_summary(out, made)
+    def make(client_for: Callable[[ad.Recipe], Any]) -> None:
+        recipe = options.recipe_of(_stored_recipe(Path(out)), **choices)
+        seds = options.grid_of(seds_file, filter_names)
+        client = client_for(recipe)
+        with _progress() as show:
+            made = ad.write(recipe, out, seds=seds, client=client, progress=show)
+        _print_summary(out, made)
+
+    where.work(make)
 
 
 @cli.command(
@@ -148,7 +134,7 @@ def export(store: str, folder: str, layout: str) -> None:
     )
 
 
-for _command in (inspect, verify, preview, seds):
+for _command in (clusters, inspect, verify, preview, seds):
     cli.add_command(_command)
 
 
@@ -160,6 +146,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     arguments
         What stands after the program's name; from the shell if left out.
     """
+    stop_cleanly()
     try:
         given = sys.argv[1:] if arguments is None else arguments
         cli.main(given or ["--help"], prog_name="argdask", standalone_mode=False)
@@ -205,17 +192,6 @@ def _stored_recipe(out: Path) -> ad.Recipe | None:
     from argdask.store.work import read_plan
 
     return read_plan(out).recipe if out.exists() else None
-
-
-def _workers(jobs: int | None, recipe: ad.Recipe) -> int:
-    from argdask.clusters import available_cores
-
-    if jobs is not None:
-        return jobs
-    height, width = recipe.image_shape
-    filters = 9 if recipe.filters is None else len(recipe.filters)
-    size = 8 * recipe.galaxies * height * width * filters
-    return available_cores() if size > _WORTH_A_CLUSTER else 1
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from argdask.driver import DISK_ERRORS, Count, Progress, active_client, drive, pieces_of
+from argdask.dispatch import DISK_ERRORS
+from argdask.driver import Count, Opener, Progress, drive, pieces_of, reached
 from argdask.errors import IncompleteError, InputError
 from argdask.recipe import Recipe
 from argdask.recipe_tables import table_of
@@ -58,7 +59,7 @@ def write(
     *,
     seds: xr.DataArray | None = None,
     catalogue: Any = None,
-    client: Client | None = None,
+    client: Client | Opener | None = None,
     progress: Progress | None = None,
 ) -> Summary:
     """Make a store of training pairs; the same call again goes on where it stopped.
@@ -77,8 +78,9 @@ def write(
         `argdask.read_table` returns or reads. The store's own where there is a store,
         else that of the recipe, if left out.
     client
-        A dask client; the active one if left out, and without one everything is done in
-        this process.
+        A dask client, or what opens one when it is called with the number of pieces
+        that there are to make; the active one if left out, and without one everything
+        is done in this process.
     progress
         Called with the number of galaxies made so far and of all.
 
@@ -105,14 +107,15 @@ def write(
     done = done_receipts(place, plan)
     check_images(simulation, plan)
     _check_space(place, simulation, plan, done)
-    if not place.exists():
-        initialise(place, simulation, plan)
     finished = {(r.kind, r.index) for r in done}
     tasks = [t for t in pieces_of(plan) if t not in finished]
     before = sum(r.stop - r.start for r in done if r.kind == "part")
-    count = Count(before, plan.galaxies, progress)
-    with _resumable(place):
-        drive(place, plan, tasks, client or active_client(), count)
+    # A cluster that cannot be reached says so before anything is made.
+    with _resumable(place), reached(client, len(tasks)) as workers:
+        if not place.exists():
+            initialise(place, simulation, plan)
+        count = Count(before, plan.galaxies, progress)
+        drive(place, plan, tasks, workers, count)
         closing.finalise(place, plan, done_receipts(place, plan))
     remove_receipts(place)
     return Summary(place, plan, plan.galaxies - before, _size_of(place))

@@ -34,10 +34,13 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("rendering", "simulation", "pairs"),
     (
-        *("store", "run", "driver", "clusters", "verification", "inspection"),
+        *("store", "run", "driver", "dispatch", "crews", "watchdog"),
+        *("clusters", "cluster_choices", "job_queues", "slurm_runner"),
+        "worker_setup",
+        *("verification", "inspection"),
         *("plotting", "loaders"),
     ),
-    ("cli", "cli_look", "cli_options", "cli_seds"),
+    ("cli", "cli_cluster", "cli_look", "cli_options", "cli_seds"),
 )
 WORDS, KERNELS, TABLES, BUILDER, DELIVERY, FACE = range(len(FLOORS))
 
@@ -50,15 +53,15 @@ HOMES: dict[str, set[str]] = {
     "numcodecs": {"store"},
     "google_crc32c": {"store"},
     "matplotlib": {"plotting"},
-    "click": {"cli", "cli_look", "cli_options", "cli_seds"},
+    "click": {"cli", "cli_cluster", "cli_look", "cli_options", "cli_seds"},
     "rich": {"cli"},
     "torch": {"loaders"},
-    "dask_jobqueue": {"clusters"},
+    "dask_jobqueue": {"job_queues", "slurm_runner"},
     "pydantic": {
         *("choices", "sampling", "recipe", "recipe_sections", "recipe_profiles"),
-        "sed_choices",
+        *("sed_choices", "cluster_choices"),
     },
-    "yaml": {"choices", "recipe"},
+    "yaml": {"choices", "recipe", "job_queues"},
     "numba": {"caching"},
     "dask": {name for floor in FLOORS[BUILDER:] for name in floor},
     "distributed": {name for floor in FLOORS[DELIVERY:] for name in floor},
