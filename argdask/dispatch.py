@@ -7,6 +7,7 @@ import errno
 import itertools
 import logging
 import queue
+import time
 import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -108,6 +109,7 @@ class Dispatch:
         self._crew = crew_of(client)
         self._waiting = iter(pieces)
         self._remaining = len(pieces)
+        self._next_look = 0.0
         self._running: dict[Any, tuple[Any, Piece, int]] = {}
         self._finished: queue.SimpleQueue[tuple[Any, Receipt | BaseException]] = (
             queue.SimpleQueue()
@@ -133,10 +135,11 @@ class Dispatch:
         self._fill()
         try:
             while self._running:
+                if time.monotonic() >= self._next_look:
+                    self._look()
                 try:
                     future, result = self._finished.get(timeout=_TICK)
                 except queue.Empty:
-                    self._look()
                     continue
                 yield from self._take(future, result)
         finally:
@@ -144,6 +147,9 @@ class Dispatch:
             self._give_up()
 
     def _look(self) -> None:
+        self._next_look = time.monotonic() + _TICK
+        if self._client.status == "closed":
+            raise IncompleteError(_LOST)
         self._crew.look(self._remaining)
         self._fill()
 
@@ -185,8 +191,7 @@ class Dispatch:
     ) -> Iterator[tuple[Piece, Receipt | BaseException]]:
         _, piece, attempt = self._running.pop(future.key)
         future.release()
-        lost = self._client.status != "running" or "connection" in str(result)
-        if isinstance(result, asyncio.CancelledError) and lost:
+        if getattr(result, "reason", None) == "scheduler-connection-lost":
             raise IncompleteError(_LOST)
         if isinstance(result, BaseException):
             if attempt < ATTEMPTS and not is_disk_full(result):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 __all__ = ["runner"]
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -67,17 +70,32 @@ def runner(choices: ClusterChoices) -> Iterator[Client]:
         "scheduler_file": str(file),
         "dashboard_address": choices.dashboard,
     }
+    serve = {
+        "nthreads": 1,
+        "interface": choices.interface,
+        "death_timeout": choices.death_timeout,
+    }
     with dask.config.set(SETTINGS):
         try:
             with (
                 SLURMRunner(
                     scheduler_file=str(file),
                     scheduler_options=options,
-                    worker_options={"nthreads": 1, "interface": choices.interface},
+                    worker_options=serve,
                 ) as started,
                 Client(started, set_as_default=False) as client,
             ):
                 tell_dashboard(client)
+                _await_all(client, tasks - 2, choices)
                 yield client
         finally:
             file.unlink(missing_ok=True)
+
+
+def _await_all(client: Client, workers: int, choices: ClusterChoices) -> None:
+    """Let all tasks find each other: one that comes late would look for nobody."""
+    try:
+        client.wait_for_workers(workers, timeout=choices.answer)
+    except TimeoutError:
+        there = len(client.nthreads())
+        _log.warning("%d of %d workers are there; going on with them", there, workers)
