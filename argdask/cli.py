@@ -14,7 +14,7 @@ import click
 
 import argdask as ad
 from argdask import cli_options as options
-from argdask.cli_cluster import Where, cluster_options, clusters, stop_cleanly
+from argdask.cli_cluster import Where, cluster_options, clusters, stop_cleanly, submit
 from argdask.cli_look import inspect, preview, verify
 from argdask.cli_seds import seds
 from argdask.errors import IncompleteError, InputError
@@ -134,7 +134,7 @@ def export(store: str, folder: str, layout: str) -> None:
     )
 
 
-for _command in (clusters, inspect, verify, preview, seds):
+for _command in (clusters, submit, inspect, verify, preview, seds):
     cli.add_command(_command)
 
 

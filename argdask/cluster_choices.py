@@ -13,7 +13,7 @@ from argdask.choices import Choices, commented_yaml, input_error, wrong_choice
 from argdask.errors import InputError
 from argdask.recipe import read_yaml
 
-__all__ = ["ClusterChoices", "clock", "seconds_of"]
+__all__ = ["ClusterChoices", "DriverChoices", "clock", "seconds_of"]
 
 _COMMAND = "argdask clusters"
 _CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d\d)(?::(\d\d))?")
@@ -94,6 +94,27 @@ Walltime = Annotated[str, BeforeValidator(_walltime)]
 Size = Annotated[str, BeforeValidator(_size)]
 
 
+class DriverChoices(Choices):
+    """The job of the driver itself, where `argdask submit` makes it one."""
+
+    cores: int = Field(2, ge=1)
+    """Cores: for the driver, and for local workers if the run has no other cluster."""
+    memory: Size = "4GB"
+    """Memory."""
+    walltime: Walltime = "12:00:00"
+    """How long it may last, HH:MM:SS or D-HH:MM:SS."""
+    signal: Seconds = 120.0
+    """How long before its walltime the driver is told to stop, to end in order and be
+    submitted again [s]."""
+
+    @model_validator(mode="after")
+    def _check_time(self) -> Self:
+        if self.signal >= seconds_of(self.walltime):
+            expected = f"less than the walltime, {self.walltime}"
+            raise wrong_choice("signal", self.signal, expected, "lower it")
+        return self
+
+
 class ClusterChoices(Choices):
     """How worker jobs are asked for, watched and given up.
 
@@ -149,6 +170,8 @@ class ClusterChoices(Choices):
     wait in the queue for ever [s]."""
     dashboard: str = ":0"
     """Address and port of dask's dashboard; port 0 takes any that is free."""
+    driver: DriverChoices = DriverChoices()
+    """The job of the driver, where `argdask submit` makes it one."""
 
     def __init__(self, **choices: Any) -> None:
         try:

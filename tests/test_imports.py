@@ -36,6 +36,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         *("store", "run", "driver", "dispatch", "crews", "watchdog"),
         *("clusters", "cluster_choices", "job_queues", "slurm_runner"),
+        "submission",
         "worker_setup",
         *("verification", "inspection"),
         *("plotting", "loaders"),
