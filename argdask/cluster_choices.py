@@ -155,7 +155,7 @@ class ClusterChoices(Choices):
     """Disk of each job; htcondor alone asks."""
     death_timeout: Seconds = 300.0
     """After how long a worker gives up that does not reach the driver [s]."""
-    allowed_failures: int = Field(30, ge=0)
+    allowed_failures: int = Field(10, ge=0)
     """How many workers may die on one and the same part before it counts as failed."""
     answer: Seconds = 60.0
     """How long to wait for somebody who should answer: a scheduler at an address, or a
@@ -183,11 +183,11 @@ class ClusterChoices(Choices):
 
     @model_validator(mode="after")
     def _check_memory(self) -> Self:
-        if parse_bytes(self.memory) < 100e6 * self.cores:
+        if parse_bytes(self.memory) < 400e6 * self.cores:
             raise wrong_choice(
                 "memory",
                 self.memory,
-                f"at least 100MB for each of {self.cores} cores",
+                f"at least 400MB for each of {self.cores} cores",
                 "raise it; 2GB for each is usual",
             )
         return self

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import dask
 
 from argdask.cluster_choices import ClusterChoices
-from argdask.crews import Crew, enlist
+from argdask.crews import WORKER_MEMORY, Crew, enlist
 from argdask.driver import Opener
 from argdask.errors import InputError, nearest
 from argdask.job_queues import QUEUES, job_queue
@@ -75,9 +75,7 @@ def local(
     chosen = choices or ClusterChoices()
     number = jobs or available_cores()
     settings = {
-        # Nothing that a worker holds is worth writing to disk.
-        "distributed.worker.memory.target": False,
-        "distributed.worker.memory.spill": False,
+        **WORKER_MEMORY,
         "distributed.scheduler.allowed-failures": chosen.allowed_failures,
     }
     with (

@@ -5,14 +5,22 @@ from __future__ import annotations
 import logging
 import time
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from argdask.errors import IncompleteError
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Crew", "crew_of", "enlist"]
+__all__ = ["WORKER_MEMORY", "Crew", "crew_of", "enlist"]
+
+WORKER_MEMORY: dict[str, Any] = {
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+}
+"""Dask's configuration of workers that hold nothing: there is nothing to write to disk,
+and one that waits until it holds less would wait for ever."""
 
 _log = logging.getLogger(__name__)
 

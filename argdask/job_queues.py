@@ -21,6 +21,7 @@ import dask
 import yaml
 
 from argdask.cluster_choices import ClusterChoices, clock, seconds_of
+from argdask.crews import WORKER_MEMORY
 from argdask.errors import InputError
 from argdask.watchdog import Watchdog
 
@@ -40,11 +41,9 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-# Nothing that a worker holds is worth writing to disk; many workers that start at once
-# from one shared file system are slow to answer.
+# Many workers that start at once from one shared file system are slow to answer.
 SETTINGS: dict[str, Any] = {
-    "distributed.worker.memory.target": False,
-    "distributed.worker.memory.spill": False,
+    **WORKER_MEMORY,
     "distributed.comm.timeouts.connect": "60s",
 }
 
@@ -53,6 +52,7 @@ SETTINGS: dict[str, Any] = {
 _ENVIRONMENT = (
     "export DASK_DISTRIBUTED__WORKER__MEMORY__TARGET=False",
     "export DASK_DISTRIBUTED__WORKER__MEMORY__SPILL=False",
+    "export DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE=False",
     "export DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT=60s",
     "export HDF5_USE_FILE_LOCKING=FALSE",
 )
