@@ -62,7 +62,7 @@ def slurm_session() -> Iterator[Slurm]:
         if started.returncode:
             pytest.skip(f"no SLURM comes up here: {started.stdout[-500:]}")
         os.environ["SLURM_CONF"] = f"{root}/slurm.conf"
-        yield Slurm()
+        yield Slurm(Path(root))
     finally:
         down = ["bash", str(SCRIPT), "down", root]
         subprocess.run(down, env=environment, capture_output=True, check=False)

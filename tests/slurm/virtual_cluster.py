@@ -27,7 +27,10 @@ def contents(path: Path) -> dict[str, bytes]:
 
 
 class Slurm:
-    """What the tests do to the cluster."""
+    """What the tests do to the cluster, all of whose files are below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
 
     def run(self, *command: object) -> str:
         words = [str(word) for word in command]
