@@ -6,7 +6,7 @@ import json
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,6 +15,7 @@ import click
 
 import argdask as ad
 from argdask import cli_options as options
+from argdask.cli_cluster import Where, cluster_options, clusters, stop_cleanly, submit
 from argdask.cli_look import inspect, preview
 from argdask.cli_mend import repair, verify
 from argdask.cli_seds import seds
@@ -22,9 +23,6 @@ from argdask.cli_store import finalise, init, part, plan, status
 from argdask.errors import IncompleteError, InputError
 
 __all__ = ["main"]
-
-# Sets smaller than this are made before a cluster would have started [bytes].
-_WORTH_A_CLUSTER = 2 * 10**9
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,26 +46,13 @@ def cli() -> None:
 @click.argument("out", metavar="OUT")
 @options.all_choices
 @options.overwrite
-@click.option(
-    "--cluster",
-    default="local",
-    show_default=True,
-    metavar="WHERE",
-    help="local, or the address of a running dask scheduler.",
-)
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Worker processes; left out: one for each core, none for small sets.",
-)
+@cluster_options
 def generate(
     out: str,
     seds_file: str | None,
     filter_names: str | None,
-    cluster: str,
-    jobs: int | None,
     overwrite: bool,
+    where: Where,
     **choices: Any,
 ) -> None:
     """Make a store of training pairs at OUT, or go on with the one that is there.
@@ -76,26 +61,24 @@ def generate(
     own recipe; choices that are given are compared with it. More galaxies than a
     complete store has extend it.
     """
-    from argdask.clusters import client_for
 
-    seds = options.grid_of(seds_file, filter_names)
-    stored = None if overwrite else options.stored_recipe(out, seds)
-    recipe = options.recipe_of(stored, **choices)
-    workers = _workers(jobs, recipe)
-    with (
-        _told_warnings(),
-        client_for(cluster, workers) as client,
-        options.shown_progress() as show,
-    ):
-        made = ad.write(
-            recipe,
-            out,
-            seds=seds,
-            client=client,
-            progress=show,
-            overwrite=overwrite,
-        )
-    _print_summary(out, made)
+    def make(client_for: Callable[[ad.Recipe], Any]) -> None:
+        seds = options.grid_of(seds_file, filter_names)
+        stored = None if overwrite else options.stored_recipe(out, seds)
+        recipe = options.recipe_of(stored, **choices)
+        client = client_for(recipe)
+        with _told_warnings(), options.shown_progress() as show:
+            made = ad.write(
+                recipe,
+                out,
+                seds=seds,
+                client=client,
+                progress=show,
+                overwrite=overwrite,
+            )
+        _print_summary(out, made)
+
+    where.work(make)
 
 
 @cli.command(
@@ -160,7 +143,7 @@ def export(store: str, folder: str, layout: str) -> None:
 
 
 _steps = (plan, init, part, finalise, status)
-for _command in (inspect, verify, repair, preview, seds, *_steps):
+for _command in (inspect, verify, repair, preview, seds, *_steps, clusters, submit):
     cli.add_command(_command)
 
 
@@ -172,6 +155,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     arguments
         What stands after the program's name; from the shell if left out.
     """
+    stop_cleanly()
     try:
         given = sys.argv[1:] if arguments is None else arguments
         cli.main(given or ["--help"], prog_name="argdask", standalone_mode=False)
@@ -229,17 +213,6 @@ def _told_warnings() -> Iterator[None]:
 
         warnings.showwarning = show
         yield
-
-
-def _workers(jobs: int | None, recipe: ad.Recipe) -> int:
-    from argdask.clusters import available_cores
-
-    if jobs is not None:
-        return jobs
-    height, width = recipe.image_shape
-    filters = 9 if recipe.filters is None else len(recipe.filters)
-    size = 8 * recipe.galaxies * height * width * filters
-    return available_cores() if size > _WORTH_A_CLUSTER else 1
 
 
 def _print_summary(out: str, made: Any) -> None:

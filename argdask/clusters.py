@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dask
 
-from argdask.errors import InputError
+from argdask.cluster_choices import ClusterChoices
+from argdask.crews import WORKER_MEMORY, Crew, enlist
+from argdask.driver import Opener
+from argdask.errors import InputError, nearest
+from argdask.job_queues import QUEUES, job_queue
+from argdask.slurm_runner import runner
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["available_cores", "client_for", "local"]
+__all__ = [
+    "NAMES",
+    "address",
+    "available_cores",
+    "htcondor",
+    "local",
+    "lsf",
+    "oar",
+    "opener_for",
+    "pbs",
+    "runner",
+    "scheduler_file",
+    "sge",
+    "slurm",
+]
+
+NAMES = ("local", *QUEUES, "runner")
+"""What a cluster can be called, besides the address or the file of a scheduler."""
 
 
 def available_cores() -> int:
@@ -29,13 +53,17 @@ def available_cores() -> int:
 
 
 @contextmanager
-def local(jobs: int | None = None) -> Iterator[Client]:
+def local(
+    jobs: int | None = None, choices: ClusterChoices | None = None
+) -> Iterator[Client]:
     """Start worker processes on this machine, one thread each.
 
     Parameters
     ----------
     jobs
         Number of processes; one for each core if left out.
+    choices
+        When to complain, and how often a worker may die.
 
     Yields
     ------
@@ -44,65 +72,165 @@ def local(jobs: int | None = None) -> Iterator[Client]:
     """
     from distributed import Client, LocalCluster
 
+    chosen = choices or ClusterChoices()
+    number = jobs or available_cores()
     settings = {
-        # Nothing that a worker holds is worth writing to disk.
-        "distributed.worker.memory.target": False,
-        "distributed.worker.memory.spill": False,
+        **WORKER_MEMORY,
+        "distributed.scheduler.allowed-failures": chosen.allowed_failures,
     }
     with (
         dask.config.set(settings),
         LocalCluster(
-            n_workers=jobs or available_cores(),
+            n_workers=number,
             threads_per_worker=1,
             processes=True,
             dashboard_address="127.0.0.1:0",
             host="127.0.0.1",
+            preload=["argdask.worker_setup"],
         ) as cluster,
         Client(cluster) as client,
     ):
+        _enlist(client, chosen, requested=number)
         yield client
 
 
+def _enlist(client: Client, choices: ClusterChoices, requested: int = 0) -> None:
+    crew = Crew(
+        client,
+        requested=requested,
+        alarm=choices.alarm,
+        patience=choices.patience,
+    )
+    enlist(client, crew)
+
+
 @contextmanager
-def client_for(cluster: str, jobs: int) -> Iterator[Client | None]:
-    """Reach the workers that a command line names.
+def address(where: str, choices: ClusterChoices | None = None) -> Iterator[Client]:
+    """Reach a scheduler that runs somewhere; it and its workers are left running.
 
     Parameters
     ----------
-    cluster
-        ``local``, or the address of a running scheduler.
-    jobs
-        Number of local processes; with 1 the work is done in this one.
+    where
+        Its address, ``tcp://host:8786`` for instance.
+    choices
+        How long to wait for it.
 
     Yields
     ------
-    Client or None
-        A client, or None for this process.
+    Client
+        Connected to it.
 
     Raises
     ------
     InputError
-        If the name is unknown or nobody answers at the address.
+        If nobody answers there.
     """
-    if cluster == "local":
-        if jobs == 1:
-            yield None
-            return
-        with local(jobs) as client:
-            yield client
-        return
     from distributed import Client
 
-    if "://" not in cluster:
-        raise InputError(
-            "cluster", cluster, "local or an address", "for example tcp://host:8786"
-        )
+    chosen = choices or ClusterChoices()
     try:
         # One that fails must not stay behind as the default.
-        remote = Client(cluster, timeout="10s", set_as_default=False)
+        remote = Client(where, timeout=f"{chosen.answer}s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(
-            "cluster", cluster, f"a scheduler that answers ({error})", "is it running?"
+            "cluster", where, f"a scheduler that answers ({error})", "is it running?"
         ) from None
     with remote:
+        _enlist(remote, chosen)
         yield remote
+
+
+@contextmanager
+def scheduler_file(
+    path: str | Path, choices: ClusterChoices | None = None
+) -> Iterator[Client]:
+    """Reach the scheduler that wrote a file with its address.
+
+    Parameters
+    ----------
+    path
+        The file, as ``dask scheduler --scheduler-file`` writes it.
+    choices
+        How long to wait for an answer.
+
+    Yields
+    ------
+    Client
+        Connected to it.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or nobody answers.
+    """
+    import json
+
+    try:
+        where = json.loads(Path(path).read_text(encoding="utf-8"))["address"]
+    except (OSError, ValueError, KeyError, TypeError):
+        expected = "the file that a dask scheduler wrote (--scheduler-file)"
+        raise InputError("cluster", str(path), expected, "is it running?") from None
+    with address(where, choices) as client:
+        yield client
+
+
+slurm = functools.partial(job_queue, "slurm")
+pbs = functools.partial(job_queue, "pbs")
+sge = functools.partial(job_queue, "sge")
+lsf = functools.partial(job_queue, "lsf")
+oar = functools.partial(job_queue, "oar")
+htcondor = functools.partial(job_queue, "htcondor")
+
+
+def opener_for(
+    cluster: str, jobs: int | None, choices: ClusterChoices | None = None
+) -> Opener:
+    """Return what opens the cluster that a command line names, once there is work.
+
+    Parameters
+    ----------
+    cluster
+        One of `NAMES`, or the address or the file of a running scheduler.
+    jobs
+        Number of jobs, or of local processes; with 1 of those the work is done in this
+        one, and left out there is one for each core.
+    choices
+        How to ask for them.
+
+    Returns
+    -------
+    callable
+        Its context is a client, or None for this process.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, or jobs are to be submitted without their number.
+    """
+    chosen = choices or ClusterChoices()
+    if cluster == "local":
+        return lambda pieces: _local_for(pieces, jobs or available_cores(), chosen)
+    if cluster == "runner":
+        return lambda _: runner(chosen)
+    if cluster in QUEUES:
+        if jobs is None:
+            raise InputError("--jobs", None, "how many jobs to submit", "give a number")
+        return lambda pieces: job_queue(cluster, min(jobs, pieces), chosen)
+    if "://" in cluster:
+        return lambda _: address(cluster, chosen)
+    if cluster.endswith(".json"):
+        return lambda _: scheduler_file(cluster, chosen)
+    names = f"{', '.join(NAMES)}, an address or a scheduler file (.json)"
+    near = f"nearest: {nearest(cluster, NAMES)}; an address is like tcp://host:8786"
+    raise InputError("cluster", cluster, names, near)
+
+
+@contextmanager
+def _local_for(
+    pieces: int, jobs: int, choices: ClusterChoices
+) -> Iterator[Client | None]:
+    if min(jobs, pieces) <= 1:
+        yield None
+        return
+    with local(min(jobs, pieces), choices) as client:
+        yield client

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
-import itertools
-import uuid
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from argdask.dispatch import ATTEMPTS, Dispatch, is_disk_full, reason_of
 from argdask.errors import IncompleteError
 from argdask.store.plan import Piece, Plan
 from argdask.store.receipts import Journal, Receipt
@@ -17,25 +17,18 @@ from argdask.store.work import make_piece
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = [
-    "DISK_ERRORS",
-    "Count",
-    "Progress",
-    "active_client",
-    "drive",
-]
+__all__ = ["Count", "Opener", "Progress", "drive", "reached"]
 
 Progress = Callable[[int, int], None]
 """Called with the number of galaxies made so far, and of all."""
 
-# Attempts at one piece of work before it is set aside while the others go on.
-_ATTEMPTS = 3
+Opener = Callable[[int], AbstractContextManager["Client | None"]]
+"""Called with the number of pieces to make; its context is what makes them."""
 
-# Pieces of work that a client holds for each of its threads.
-_WINDOW = 3
+_log = logging.getLogger(__name__)
 
-# Once the disk is full, every further part would fail in the same way.
-DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+# How many different reasons of failures the last message names.
+_REASONS = 3
 
 
 class Count:
@@ -68,14 +61,32 @@ class Count:
             self._progress(self._made, self._galaxies)
 
 
-def active_client() -> Client | None:
-    """Return the dask client that is the default here, if there is one.
+@contextmanager
+def reached(client: Client | Opener | None, pieces: int) -> Iterator[Client | None]:
+    """Reach what makes the pieces, once it is known that there are some.
 
-    Returns
-    -------
+    Parameters
+    ----------
+    client
+        A client, what opens one, or nothing for the active one.
+    pieces
+        How many pieces there are to make.
+
+    Yields
+    ------
     Client or None
-        The client.
+        The client; None for this process.
     """
+    if pieces == 0:
+        yield None
+    elif callable(client):
+        with client(pieces) as opened:
+            yield opened
+    else:
+        yield client or _active_client()
+
+
+def _active_client() -> Client | None:
     from distributed import Client
 
     try:
@@ -122,85 +133,55 @@ def drive(
     results = (
         _in_process(arguments, pieces)
         if client is None
-        else _over_client(client, arguments, pieces)
+        else Dispatch(client, arguments, pieces).results()
     )
     for piece, result in results:
         if isinstance(result, BaseException):
-            if isinstance(result, OSError) and result.errno in DISK_ERRORS:
+            if is_disk_full(result):
                 raise result
-            failed[piece] = f"{type(result).__name__}: {result}"
-            journal.fail(plan, piece, _ATTEMPTS, failed[piece])
+            failed[piece] = reason_of(result)
+            journal.fail(plan, piece, ATTEMPTS, failed[piece])
+            _log.error("%s %d is set aside: %s", *piece, failed[piece])
             continue
         journal.append(result)
         if piece[0] == "part":
             count.add(result.stop - result.start)
     if failed:
-        (kind, index), reason = next(iter(failed.items()))
-        raise IncompleteError(
-            f"{place}: {len(failed)} of {len(pieces)} pieces failed {_ATTEMPTS} times, "
-            f"first {kind} {index} ({reason}); run the same command again to resume"
-        )
+        raise IncompleteError(_told(place, failed, len(pieces)))
 
 
-_Results = Iterable[tuple[Piece, Receipt | BaseException]]
+def _told(place: Path, failed: dict[Piece, str], pieces: int) -> str:
+    """Return what failed, with each reason once."""
+    pieces_by_reason: dict[str, list[Piece]] = {}
+    for piece, reason in failed.items():
+        pieces_by_reason.setdefault(reason, []).append(piece)
+    reasons = []
+    for reason, found in list(pieces_by_reason.items())[:_REASONS]:
+        kind, index = found[0]
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        reasons.append(f"{kind} {index}{more} ({reason})")
+    if len(pieces_by_reason) > _REASONS:
+        reasons.append(f"{len(pieces_by_reason) - _REASONS} other reasons")
+    return (
+        f"{place}: {len(failed)} of {pieces} pieces failed {ATTEMPTS} times: "
+        f"{'; '.join(reasons)}; run the same command again to resume"
+    )
 
 
-def _in_process(arguments: tuple[str, str], pieces: list[Piece]) -> _Results:
+def _in_process(
+    arguments: tuple[str, str], pieces: list[Piece]
+) -> Iterator[tuple[Piece, Receipt | BaseException]]:
     for piece in pieces:
         result: Receipt | BaseException
-        for _ in range(_ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             try:
                 result = make_piece(*arguments, *piece)
             except Exception as error:  # any failure is reported with its piece
                 result = error
             else:
                 break
-            if isinstance(result, OSError) and result.errno in DISK_ERRORS:
+            if is_disk_full(result):
                 break
-        yield piece, result
-
-
-def _over_client(
-    client: Client, arguments: tuple[str, str], pieces: list[Piece]
-) -> _Results:
-    """Keep a bounded window of pieces on the client, and hold no result."""
-    from distributed import as_completed
-
-    waiting = iter(pieces)
-    running: dict[Any, tuple[Piece, int]] = {}
-    # One prefix for all keys, or the scheduler would not queue them; and keys that no
-    # other run has, or the scheduler would hand out the results of that one.
-    prefix, run = f"argdask-{arguments[1][:12]}", uuid.uuid4().hex
-
-    def submit(piece: Piece, attempt: int) -> Any:
-        key = (prefix, run, *piece, attempt)
-        future = client.submit(make_piece, *arguments, *piece, key=key)
-        running[future.key] = piece, attempt
-        return future
-
-    threads = sum(client.nthreads().values())
-    window = _WINDOW * max(threads, 1)
-    first = [submit(piece, 1) for piece in itertools.islice(waiting, window)]
-    # By the loop of this client, which need not be the default one.
-    finished = as_completed(first, loop=client.loop, with_results=False)
-    for future in finished:
-        if future.status == "lost":
-            # Its worker died before the receipt was fetched: dask makes it again.
-            finished.add(future)
-            continue
-        piece, attempt = running.pop(future.key)
-        if future.status == "cancelled":
-            raise IncompleteError(
-                "the dask scheduler was lost; run the same command again to resume"
-            )
-        error = future.exception() if future.status != "finished" else None
-        result = error if error is not None else future.result()
-        future.release()
-        full = isinstance(error, OSError) and error.errno in DISK_ERRORS
-        if error is not None and attempt < _ATTEMPTS and not full:
-            finished.add(submit(piece, attempt + 1))
-            continue
-        following = next(waiting, None)
-        if following is not None:
-            finished.add(submit(following, 1))
+            if attempt + 1 < ATTEMPTS:
+                _log.warning("%s %d failed: %s", *piece, reason_of(result))
         yield piece, result

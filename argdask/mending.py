@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from argdask.driver import Count, Progress, active_client, drive
+from argdask.driver import Count, Opener, Progress, drive, reached
 from argdask.errors import IncompleteError, InputError
 from argdask.skeletons import Skeleton
 from argdask.store import closing, files
@@ -89,7 +89,7 @@ def repair(
     *,
     seds: xr.DataArray | None = None,
     catalogue: Any = None,
-    client: Client | None = None,
+    client: Client | Opener | None = None,
     progress: Progress | None = None,
     remove_foreign: bool = False,
     new_checksums: bool = False,
@@ -108,7 +108,7 @@ def repair(
     catalogue
         The user's catalogue that it was made with, if both copies are lost.
     client
-        A dask client; the active one if left out, else this process does all.
+        A dask client, or what opens one, as for `argdask.write`.
     progress
         Called with the number of galaxies made so far and of all that are made.
     remove_foreign
@@ -154,7 +154,7 @@ def mend_sizes(
     *,
     seds: xr.DataArray | None = None,
     catalogue: Any = None,
-    client: Client | None = None,
+    client: Client | Opener | None = None,
     progress: Progress | None = None,
     pieces: bool = True,
 ) -> int:
@@ -204,7 +204,7 @@ def _mend(
     condition: Condition,
     inputs: tuple[xr.DataArray | None, Any],
     done: Repaired,
-    client: Client | None,
+    client: Client | Opener | None,
     progress: Progress | None,
     new_checksums: bool = False,
 ) -> None:
@@ -252,7 +252,7 @@ class _Mending:
         self._skeleton = Skeleton(condition, *inputs)
         self._entries = dict(condition.entries or {})
 
-    def run(self, client: Client | None, progress: Progress | None) -> None:
+    def run(self, client: Client | Opener | None, progress: Progress | None) -> None:
         """Mend what can be mended, and say what cannot."""
         try:
             self._mend(client, progress)
@@ -264,7 +264,7 @@ class _Mending:
         finally:
             self._skeleton.remove()
 
-    def _mend(self, client: Client | None, progress: Progress | None) -> None:
+    def _mend(self, client: Client | Opener | None, progress: Progress | None) -> None:
         condition = self._condition
         plan = self._skeleton.plan
         self._restore_files()
@@ -340,7 +340,7 @@ class _Mending:
         plan: Plan,
         pieces: list[Piece],
         root: dict[str, Any],
-        client: Client | None,
+        client: Client | Opener | None,
         progress: Progress | None,
     ) -> None:
         """Make pieces again and compare their files with what is recorded."""
@@ -355,7 +355,8 @@ class _Mending:
         count = Count(0, galaxies, progress if galaxies else None)
         # Receipts of an earlier run would tell of other files.
         remove_receipts(self._place)
-        drive(self._place, plan, pieces, client or active_client(), count)
+        with reached(client, len(pieces)) as workers:
+            drive(self._place, plan, pieces, workers, count)
         self._done.galaxies += galaxies
         self._done.pieces += pieces
         for receipt in done_receipts(self._place, plan):

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from argdask.driver import DISK_ERRORS, Count, Progress, active_client, drive
+from argdask.dispatch import DISK_ERRORS
+from argdask.driver import Count, Opener, Progress, drive, reached
 from argdask.errors import IncompleteError, InputError
 from argdask.mending import mend_sizes
-from argdask.planning import Work, begin, planned
+from argdask.planning import Work, begin, check, planned
 from argdask.recipe import Recipe
 from argdask.replacing import replaced
 from argdask.store import closing
@@ -48,7 +49,7 @@ def write(
     *,
     seds: xr.DataArray | None = None,
     catalogue: Any = None,
-    client: Client | None = None,
+    client: Client | Opener | None = None,
     progress: Progress | None = None,
     overwrite: bool = False,
 ) -> Summary:
@@ -68,8 +69,9 @@ def write(
         `argdask.read_table` returns or reads. The store's own where there is a store,
         else that of the recipe, if left out.
     client
-        A dask client; the active one if left out, and without one everything is done in
-        this process.
+        A dask client, or what opens one when it is called with the number of pieces
+        that there are to make; the active one if left out, and without one everything
+        is done in this process.
     progress
         Called with the number of galaxies made so far and of all.
     overwrite
@@ -113,15 +115,17 @@ def write(
     if work.complete:
         tidy(work)
         return Summary(place, work.plan, mended, closing.size_of(place))
-    with resumable(work):
-        done = done_receipts(work.place, work.plan)
+    done = done_receipts(work.place, work.plan)
+    check(work, done)
+    finished = {(r.kind, r.index) for r in done}
+    tasks = [piece for piece in work.pieces() if piece not in finished]
+    before = work.kept + sum(r.stop - r.start for r in done if r.kind == "part")
+    # A cluster that cannot be reached says so before anything is made.
+    with resumable(work), reached(client, len(tasks)) as workers:
         begin(work, done)
-        finished = {(r.kind, r.index) for r in done}
-        tasks = [piece for piece in work.pieces() if piece not in finished]
-        before = work.kept + sum(r.stop - r.start for r in done if r.kind == "part")
         count = Count(before, work.plan.galaxies, progress)
         with driving(place):
-            drive(work.place, work.plan, tasks, client or active_client(), count)
+            drive(work.place, work.plan, tasks, workers, count)
             close(work)
     return Summary(
         place, work.plan, work.plan.galaxies - before, closing.size_of(place)

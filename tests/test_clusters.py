@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +19,7 @@ import xarray as xr
 from distributed import Client
 
 import argdask as ad
-from argdask.clusters import available_cores, client_for
+from argdask.clusters import available_cores, local, opener_for, scheduler_file
 from argdask.errors import InputError
 
 
@@ -31,8 +36,9 @@ def test_the_cores_are_those_of_this_process() -> None:
     assert available_cores() == len(os.sched_getaffinity(0))
 
 
-def test_one_job_is_done_in_this_process() -> None:
-    with client_for("local", 1) as client:
+@pytest.mark.parametrize(("jobs", "pieces"), [(1, 5), (3, 1)])
+def test_what_one_process_can_do_is_done_in_this_one(jobs: int, pieces: int) -> None:
+    with opener_for("local", jobs)(pieces) as client:
         assert client is None
 
 
@@ -43,19 +49,20 @@ def test_workers_have_one_thread_and_are_reached_by_their_address(
         import dask
 
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        spill = dask.config.get("distributed.worker.memory.spill")
-        return (*(os.environ.get(name) for name in names), spill, os.getpid())
+        memory = dask.config.get("distributed.worker.memory")
+        held = {memory["target"], memory["spill"], memory["pause"]}
+        return (*(os.environ.get(name) for name in names), held, os.getpid())
 
-    with client_for("local", 2) as client:
+    with opener_for("local", 2)(9) as client:
         assert client is not None
         assert list(client.nthreads().values()) == [1, 1]
         found = list(client.run(settings).values())
         assert [one[:3] for one in found] == [("1", "1", "1")] * 2
-        assert [one[3] for one in found] == [False] * 2
+        assert [one[3] for one in found] == [{False}] * 2
         assert len({os.getpid(), *(one[-1] for one in found)}) == 3
         address = client.scheduler_info()["address"]
         recipe = ad.Recipe(galaxies=20, image_shape=(8, 8), layout={"part": 4})
-        with client_for(address, 7) as remote:
+        with opener_for(address, 7)(9) as remote:
             assert remote is not None
             assert len(remote.nthreads()) == 2
             ad.write(recipe, tmp_path / "pairs.zarr", seds=seds, client=remote)
@@ -66,14 +73,36 @@ def test_workers_have_one_thread_and_are_reached_by_their_address(
 
 @pytest.mark.parametrize("name", ["slrum", "host:8786", ""])
 def test_an_unknown_name_is_refused(name: str) -> None:
-    expected = r"cluster: got .*local or an address; for example tcp://host:8786"
-    with pytest.raises(InputError, match=expected), client_for(name, 1):
-        pass
+    expected = (
+        r"cluster: got .*expected local, slurm, .*an address is like tcp://host:8"
+    )
+    with pytest.raises(InputError, match=expected):
+        opener_for(name, 1)
+
+
+def test_jobs_are_not_submitted_without_their_number() -> None:
+    with pytest.raises(InputError, match="--jobs: got None, expected how many jobs"):
+        opener_for("slurm", None)
+
+
+def test_a_scheduler_is_found_by_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "scheduler.json"
+    with local(1) as client:
+        file.write_text(json.dumps(client.scheduler_info()))
+        with opener_for(str(file), None)(3) as found:
+            assert found is not None
+            assert found.submit(sum, (1, 2)).result() == 3
+    file.write_text("{}")
+    for path in (file, tmp_path / "none.json"):
+        expected = "the file that a dask scheduler wrote"
+        with pytest.raises(InputError, match=expected), scheduler_file(path):
+            pass
 
 
 def test_an_address_of_an_unknown_kind_is_refused() -> None:
     expected = r"cluster: got carrier://.*a scheduler that answers .*is it running\?"
-    with pytest.raises(InputError, match=expected), client_for("carrier://x:1", 1):
+    strange = opener_for("carrier://x:1", 1)
+    with pytest.raises(InputError, match=expected), strange(1):
         pass
     # It does not stay behind as the client of whoever asks next.
     with pytest.raises(ValueError, match="No clients found"):
@@ -87,8 +116,10 @@ def test_an_address_where_nobody_answers_is_refused(tmp_path: Path) -> None:
     # In a process of its own: what distributed logs and leaves behind stays there.
     command = Path(sys.executable).with_name("argdask")
     where = f"tcp://127.0.0.1:{port}"
+    Path("quick.yaml").write_text("answer: 2\n")
+    named = ["--cluster", where, "--cluster-config", "quick.yaml"]
     ran = subprocess.run(
-        [command, "generate", "pairs.zarr", "--cluster", where, "--galaxies", "5"],
+        [command, "generate", "pairs.zarr", *named, "--galaxies", "5"],
         capture_output=True,
         check=False,
         text=True,
@@ -96,4 +127,89 @@ def test_an_address_where_nobody_answers_is_refused(tmp_path: Path) -> None:
     assert ran.returncode == 2
     (line,) = ran.stderr.splitlines()
     assert line.startswith(f"argdask: cluster: got {where}, expected a scheduler that")
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["quick.yaml"]
+
+
+# Stopped.
+
+COMMAND = Path(sys.executable).with_name("argdask")
+
+
+def run_and_stop(folder: Path, jobs: int, stop: Callable[[int], None]) -> Any:
+    """Start a run that would take long, stop it in the middle."""
+    layout = ("layout.part=8", "layout.chunk=4", "image_shape=24")
+    settings = [word for one in layout for word in ("--set", one)]
+    command = [COMMAND, "generate", "pairs.zarr", "--galaxies", "40000", *settings]
+    process = subprocess.Popen(
+        [*command, "--jobs", str(jobs)],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    journals = folder / "pairs.zarr.receipts"
+    while not any(file.stat().st_size for file in journals.glob("*.jsonl")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    stop(process.pid)
+    told = process.communicate(timeout=120)
+    return process.returncode, *told
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("how", ["ctrl-c", "SIGTERM"])
+def test_a_run_that_is_stopped_says_so_and_nothing_else(
+    tmp_path: Path, jobs: int, how: str
+) -> None:
+    def stop(process: int) -> None:
+        if how == "ctrl-c":
+            os.killpg(process, signal.SIGINT)  # as a terminal does
+        else:
+            os.kill(process, signal.SIGTERM)
+
+    code, printed, told = run_and_stop(tmp_path, jobs, stop)
+    assert code == 3, told
+    assert printed == ""
+    lines = [line for line in told.splitlines() if line and "galaxies" not in line]
+    assert lines == ["argdask: stopped; run the same command again to resume"]
+
+
+def test_the_store_and_all_input_come_before_the_cluster(tmp_path: Path) -> None:
+    # Where nobody answers, only what is asked last is complained of.
+    (tmp_path / "taken").write_text("mine")
+    wrong = [
+        (["taken"], "a store that argdask made"),
+        (["new.zarr", "--set", "galaxies=0"], "galaxies: got 0"),
+        (["none/new.zarr"], "a folder that can be written"),
+        (["new.zarr", "--seds", "none.nc"], "none.nc"),
+    ]
+    for arguments, expected in wrong:
+        ran = subprocess.run(
+            [COMMAND, "generate", *arguments, "--cluster", "tcp://127.0.0.1:9"],
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        assert ran.returncode == 2
+        assert expected in ran.stderr
+
+
+def test_a_complete_store_needs_no_cluster(tmp_path: Path, seds: xr.DataArray) -> None:
+    recipe = ad.Recipe(galaxies=8, image_shape=(8, 8))
+    ad.write(recipe, "pairs.zarr", seds=seds)
+    nobody = opener_for("tcp://127.0.0.1:9", None)
+    assert ad.write(recipe, "pairs.zarr", seds=seds, client=nobody).made == 0
+
+
+def test_what_dask_says_of_a_run_is_written(tmp_path: Path) -> None:
+    command = [COMMAND, "generate", "p.zarr", "--galaxies", "64", "--set"]
+    more = ["image_shape=8", "--jobs", "2", "--performance-report", "report.html"]
+    ran = subprocess.run([*command, *more], capture_output=True, check=False, text=True)
+    # Its pictures are drawn by bokeh.
+    if importlib.util.find_spec("bokeh") is None:
+        assert ran.returncode == 2
+        assert "bokeh" in ran.stderr
+    else:
+        assert ran.returncode == 0
+        assert "Dask Performance Report" in Path("report.html").read_text()

@@ -34,11 +34,16 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("rendering", "simulation", "pairs"),
     (
-        *("store", "run", "driver", "clusters", "verification", "inspection"),
+        *("store", "run", "driver", "dispatch", "crews", "watchdog"),
+        *("clusters", "cluster_choices", "job_queues", "slurm_runner"),
+        *("submission", "worker_setup", "verification", "inspection"),
         *("plotting", "loaders", "planning", "extension", "replacing", "steps"),
         *("comparison", "copies", "mending", "monitoring", "skeletons", "forecast"),
     ),
-    ("cli", "cli_look", "cli_mend", "cli_options", "cli_seds", "cli_store"),
+    (
+        *("cli", "cli_cluster", "cli_look", "cli_mend", "cli_options", "cli_seds"),
+        "cli_store",
+    ),
 )
 WORDS, KERNELS, TABLES, BUILDER, DELIVERY, FACE = range(len(FLOORS))
 
@@ -52,15 +57,15 @@ HOMES: dict[str, set[str]] = {
     "numcodecs": {"store"},
     "google_crc32c": {"store"},
     "matplotlib": {"plotting"},
-    "click": {"cli", "cli_look", "cli_mend", "cli_options", "cli_seds", "cli_store"},
+    "click": set(FLOORS[FACE]),
     "rich": {"cli_options"},
     "torch": {"loaders"},
-    "dask_jobqueue": {"clusters"},
+    "dask_jobqueue": {"job_queues", "slurm_runner"},
     "pydantic": {
         *("choices", "sampling", "recipe", "recipe_sections", "recipe_profiles"),
-        "sed_choices",
+        *("sed_choices", "cluster_choices"),
     },
-    "yaml": {"choices", "recipe"},
+    "yaml": {"choices", "recipe", "job_queues"},
     "numba": {"caching"},
     "dask": {name for floor in FLOORS[BUILDER:] for name in floor},
     "distributed": {name for floor in FLOORS[DELIVERY:] for name in floor},

@@ -405,7 +405,7 @@ def test_a_part_that_fails_is_set_aside_while_the_others_go_on(
         ad.write(small(), path, seds=seds, progress=stop_at(8))
     # Nothing can be renamed to where a folder is.
     shard(path, 3).mkdir()
-    expected = r"1 of 7 pieces failed 3 times, first part 3 \(IsADirectoryError: .*\)"
+    expected = r"1 of 7 pieces failed 3 times: part 3 \(IsADirectoryError: .*\)"
     with pytest.raises(IncompleteError, match=expected):
         ad.write(small(), path, seds=seds, client=helper)
     done = [(r.kind, r.index) for r in done_receipts(path, read_plan(path))]

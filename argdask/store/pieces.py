@@ -109,8 +109,8 @@ def stamps_of(
     Returns
     -------
     ndarray or None
-        Stamps, as `Simulation.render` returns them; None where they would take too much memory, so that each
-        image variable renders its own, chunk by chunk.
+        Stamps, as `Simulation.render` returns them; None where they would take too much
+        memory, so that each image variable renders its own, chunk by chunk.
     """
     galaxies = columns["galaxy_id"].size
     if galaxies > chunk == _held(simulation, galaxies, chunk):

@@ -1,0 +1,374 @@
+"""The commands and options of clusters: where the work is done, and by how many."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from argdask import cli_options as options
+from argdask.errors import InputError
+
+__all__ = [
+    "Where",
+    "cluster_options",
+    "clusters",
+    "print_job_script",
+    "stop_cleanly",
+    "submit",
+]
+
+# How long a run that was stopped may take to close what it has opened [s].
+_CLOSING = 15.0
+
+_LEVELS = ("debug", "info", "warning", "error")
+
+# Sets smaller than this are made before a cluster would have started [bytes].
+_WORTH_A_CLUSTER = 2 * 10**9
+
+_OPTIONS = (
+    click.option(
+        "--cluster",
+        default="local",
+        show_default=True,
+        metavar="WHERE",
+        help="local, slurm, pbs, sge, lsf, oar, htcondor, runner, or the address or "
+        "scheduler file of a running dask scheduler.",
+    ),
+    click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Worker jobs, or local processes: one for each core if left out, none for "
+        "small sets.",
+    ),
+    click.option(
+        "--cluster-config",
+        metavar="C.yaml",
+        help="How jobs are asked for; see `argdask clusters`.",
+    ),
+    click.option("--dry-run", is_flag=True, help="Print the job script and stop."),
+    click.option(
+        "--performance-report",
+        metavar="P.html",
+        help="Write dask's account of what the workers did.",
+    ),
+    click.option(
+        "--log-level",
+        type=click.Choice(_LEVELS),
+        default="info",
+        show_default=True,
+        help="How much to tell of the cluster.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where the options say that the work is to be done."""
+
+    cluster: str
+    """Its name, address or file."""
+    jobs: int | None
+    """How many, if that was said."""
+    cluster_config: str | None
+    """File of choices."""
+    dry_run: bool
+    """Whether to print the job script only."""
+    performance_report: str | None
+    """File for dask's account."""
+    log_level: str
+    """How much to tell."""
+
+    def work(self, make: Callable[[Callable[[Any], Any]], None]) -> None:
+        """Do what a command does, on this cluster.
+
+        Parameters
+        ----------
+        make
+            Reads its input, calls what it is given with the recipe, and hands what
+            that returns to `argdask.write` as the client.
+        """
+        if self.dry_run:
+            print_job_script(self.cluster, self.cluster_config)
+        elif self.cluster == "runner":
+            # Every task of an srun comes here, and only one of them is to go on.
+            with self.opener()(1) as client:
+                make(lambda _: client)
+        else:
+            make(self.opener)
+
+    def opener(
+        self, recipe: Any = None
+    ) -> Callable[[int], AbstractContextManager[Any]]:
+        """Return what opens the cluster, for `argdask.write`.
+
+        Parameters
+        ----------
+        recipe
+            What is to be made: a small set is made in this process.
+
+        Returns
+        -------
+        callable
+            Called with the number of pieces to make.
+
+        Raises
+        ------
+        InputError
+            If there is no such cluster, or the choices are wrong.
+        """
+        from argdask.clusters import opener_for
+
+        _log_to_stderr(self.log_level)
+        jobs = self.jobs
+        if jobs is None and self.cluster == "local" and _is_small(recipe):
+            jobs = 1
+        reach = opener_for(self.cluster, jobs, _choices(self.cluster_config))
+        report = self.performance_report
+        return reach if report is None else _reported(reach, Path(report))
+
+
+def _is_small(recipe: Any) -> bool:
+    height, width = recipe.image_shape
+    filters = 9 if recipe.filters is None else len(recipe.filters)
+    return bool(8 * recipe.galaxies * height * width * filters <= _WORTH_A_CLUSTER)
+
+
+def _reported(
+    reach: Callable[[int], AbstractContextManager[Any]], report: Path
+) -> Callable[[int], AbstractContextManager[Any]]:
+    """Let dask write its account of what the workers of a cluster did."""
+    if not report.absolute().parent.is_dir():
+        expected = "a file in a folder that is there"
+        raise InputError("--performance-report", str(report), expected, "make it")
+
+    @contextmanager
+    def opened(pieces: int) -> Iterator[Any]:
+        with reach(pieces) as client:
+            if client is None:
+                expected = "a run over workers"
+                cure = "add --jobs 2 or more"
+                raise InputError("--performance-report", str(report), expected, cure)
+            from distributed import performance_report as record
+
+            with client.as_current(), record(filename=str(report)):
+                yield client
+
+    return opened
+
+
+def cluster_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of clusters, as one argument `where`.
+
+    Parameters
+    ----------
+    command
+        The function of the command.
+
+    Returns
+    -------
+    callable
+        The same, with the options.
+    """
+    names = [field.name for field in fields(Where)]
+
+    @functools.wraps(command)
+    def with_where(**values: Any) -> None:
+        where = Where(**{name: values.pop(name) for name in names})
+        command(**values, where=where)
+
+    decorated: Callable[..., None] = with_where
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+def _choices(path: str | None) -> Any:
+    from argdask.cluster_choices import ClusterChoices
+
+    return ClusterChoices() if path is None else ClusterChoices.from_yaml(path)
+
+
+def print_job_script(cluster: str, cluster_config: str | None) -> None:
+    """Print the script of a worker's job.
+
+    Parameters
+    ----------
+    cluster
+        The batch system.
+    cluster_config
+        File of choices.
+
+    Raises
+    ------
+    InputError
+        If this cluster has no jobs.
+    """
+    from argdask.job_queues import QUEUES, job_script
+
+    if cluster not in QUEUES:
+        expected = f"a batch system: {', '.join(QUEUES)}"
+        raise InputError("--dry-run", cluster, expected, "name one with --cluster")
+    click.echo(job_script(cluster, _choices(cluster_config)), nl=False)
+
+
+def stop_cleanly() -> None:
+    """Let Ctrl-C and SIGTERM end this process in order, within seconds.
+
+    Clusters are closed, jobs cancelled. What dask has to say of workers that go is no
+    news then. Where closing hangs the process ends all the same: workers notice by
+    themselves that their scheduler has gone.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    def stop(*_: object) -> NoReturn:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        for name in ("distributed", "tornado", "asyncio", "argdask"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        late = threading.Timer(_CLOSING, _end)
+        late.daemon = True
+        late.start()
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+
+def _end() -> NoReturn:
+    click.echo("argdask: stopped; run the same command again to resume", err=True)
+    os._exit(options.INCOMPLETE)
+
+
+class _Lines(logging.Formatter):
+    """One line with the time and the level; what hangs below it is kept."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
+
+
+def _log_to_stderr(level: str) -> None:
+    log = logging.getLogger("argdask")
+    log.setLevel(level.upper())
+    if not log.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_Lines())
+        log.addHandler(handler)
+
+
+@click.command(
+    epilog=options.examples(
+        "argdask clusters > cluster.yaml\n"
+        "argdask clusters slurm --cluster-config cluster.yaml"
+    )
+)
+@click.argument("name", required=False, metavar="[NAME]")
+@click.option("--cluster-config", metavar="C.yaml", help="Choices to show.")
+def clusters(name: str | None, cluster_config: str | None) -> None:
+    """Print every choice of how jobs are asked for, or the job script of NAME.
+
+    NAME is a batch system: slurm, pbs, sge, lsf, oar or htcondor. Its own settings in
+    dask's configuration stand where a file of choices says nothing.
+    """
+    if name is None:
+        click.echo(_choices(cluster_config).to_yaml(), nl=False)
+    else:
+        print_job_script(name, cluster_config)
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True},
+    epilog=options.examples(
+        "argdask submit pairs.zarr --on slurm --galaxies 1000000 --cluster slurm "
+        "--jobs 20\n"
+        "argdask submit pairs.zarr --on pbs --array 64 --galaxies 1000000\n"
+        "argdask submit pairs.zarr --on slurm --jobs 8 --dry-run"
+    ),
+)
+@click.argument("out", metavar="OUT")
+@click.option(
+    "--on",
+    "system",
+    type=click.Choice(["slurm", "pbs", "sge"]),
+    required=True,
+    help="The batch system.",
+)
+@click.option(
+    "--array",
+    "tasks",
+    type=click.IntRange(min=2),
+    metavar="M",
+    help="A job array of M tasks, without dask, in place of one driver.",
+)
+@click.option(
+    "--max-resubmits",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="How often the driver's job may submit itself again.",
+)
+@click.option("--cluster-config", metavar="C.yaml", help="See `argdask clusters`.")
+@click.option("--dry-run", is_flag=True, help="Print the scripts and stop.")
+@click.argument("generate", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS]...")
+@click.pass_context
+def submit(
+    context: click.Context,
+    out: str,
+    system: str,
+    tasks: int | None,
+    max_resubmits: int,
+    *,
+    cluster_config: str | None,
+    dry_run: bool,
+    generate: tuple[str, ...],
+) -> None:
+    """Make the store at OUT by jobs of their own; other OPTIONS are those of generate.
+
+    One job drives the run, with workers of its own or of --cluster, is told to stop
+    before its walltime, and submits itself again if it added anything. With --array, M
+    tasks make a share each and a last job closes the store; the same command again
+    makes what is missing.
+    """
+    from argdask import submission
+
+    choices = _choices(cluster_config)
+    store = Path(out).absolute()
+    commands = _commands_of(context)
+    if tasks is None:
+        if cluster_config is not None:
+            generate = (*generate, "--cluster-config", str(Path(cluster_config)))
+        # Wrong options are told now, not by a job that waited in the queue.
+        commands["generate"].make_context("generate", [out, *generate])
+        driver = submission.driver_script(
+            system, store, generate, choices, max_resubmits
+        )
+        scripts = {"driver.sh": driver}
+    else:
+        begun = commands["init"].make_context("init", [out, *generate])
+        scripts = submission.array_scripts(system, store, tasks, choices)
+    if dry_run:
+        click.echo("\n".join(scripts.values()), nl=False)
+        return
+    if tasks is not None:
+        with begun:
+            commands["init"].invoke(begun)
+    jobs = submission.submit(system, store, scripts, choices)
+    click.echo(f"submitted {', '.join(jobs)}; scripts in {store}.jobs")
+
+
+def _commands_of(context: click.Context) -> Mapping[str, click.Command]:
+    group = context.find_root().command
+    assert isinstance(group, click.Group)
+    return group.commands

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+#PBS -N argdask-finalise
+#PBS -q long
+#PBS -A astro
+#PBS -l select=1:ncpus=1:mem=3815MB
+#PBS -l walltime=04:00:00
+#PBS -r n
+#PBS -j oe
+#PBS -o /shared/logs/
+#PBS -M somebody@example.org
+cd /
+module load python
+/shared/bin/argdask finalise /shared/pairs.zarr
