@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import argdask as ad
-from argdask import cli
+from argdask import cli, cli_cluster
 from argdask.store.work import read_attributes
 
 COMMAND = Path(sys.executable).with_name("argdask")
@@ -214,14 +214,11 @@ def test_stopping_it_says_how_to_resume(tmp_path: Path) -> None:
     assert ad.verify("pairs.zarr").passed
 
 
-@pytest.mark.parametrize(
-    ("jobs", "galaxies", "expected"),
-    [(3, 10, 3), (None, 10, 1), (None, 10**6, len(os.sched_getaffinity(0)))],
-)
+@pytest.mark.parametrize(("galaxies", "small"), [(10, True), (10**6, False)])
 def test_processes_are_started_where_they_are_worth_it(
-    jobs: int | None, galaxies: int, expected: int
+    galaxies: int, small: bool
 ) -> None:
-    assert cli._workers(jobs, ad.Recipe(galaxies=galaxies)) == expected
+    assert cli_cluster._is_small(ad.Recipe(galaxies=galaxies)) == small
 
 
 # Bad input.
