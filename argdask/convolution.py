@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
+from scipy import fft, special
 
 from argdask.errors import InputError
 from argdask.hankel import RADII, STEP, Hankel
@@ -43,7 +43,7 @@ _STEP = 0.04  # in the search for them
 # along the major axis have to find room before they come back from the other side.
 _WINDOW = 2.5
 _SIGMAS = 3.5
-_FAINT = 1e-6  # of a galaxy outside the window: nothing
+_FAINT = 1e-6  # of a galaxy's light: nothing
 
 _NAMES = (
     "half_light_radius",
@@ -205,14 +205,25 @@ class Convolution:
         sides = [int(self._reach * side) for side in self.grid]
         return np.zeros((2 * sides[0] + 1, sides[1] + 1), np.complex64)
 
-    def _spectrum(self, row: Floats) -> Spectrum:
-        """Return a galaxy's Fourier transform."""
+    def _window(self, row: Floats) -> tuple[float, int]:
+        """Return the window's sigma, pixels, and samples per pixel for what is outside.
+
+        A galaxy that is as compact as a window may be needs none.
+        """
         room = min(
             side - 0.5 * inner - abs(offset)
             for side, inner, offset in zip(self.grid, self.shape, row[5:7], strict=True)
         )
-        parts = max(1, math.ceil(_SIGMAS * _WINDOW / (row[2] * room)))
-        width = _WINDOW / (row[2] * parts)
+        radius, index, ratio, width = row[0], row[1], row[2], row[4]
+        depth = float(special.gammainccinv(2.0 * index, _FAINT)) / width
+        if radius * depth**index < room:
+            return math.inf, 1
+        parts = max(1, math.ceil(_SIGMAS * _WINDOW / (ratio * room)))
+        return _WINDOW / (ratio * parts), parts
+
+    def _spectrum(self, row: Floats) -> Spectrum:
+        """Return a galaxy's Fourier transform."""
+        width, parts = self._window(row)
         profile = np.empty(len(RADII))
         core_profile(row, width, RADII, profile)
         orders = _ORDERS if row[7] else _ORDERS[:1]
@@ -220,7 +231,7 @@ class Convolution:
         logs = (_ORDERS[0].start, _ORDERS[1].start, STEP)
         spectrum = self._empty()
         add_core(row, tables, logs, self._middle, self.grid, self._reach, spectrum)
-        if 1.0 - STEP * profile.sum() > _FAINT:
+        if math.isfinite(width):
             sides = [side * parts for side in self.grid]
             samples = np.empty(sides, np.float32)
             fading = _fading(self.grid[0], parts), _fading(self.grid[1], parts)

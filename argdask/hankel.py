@@ -60,11 +60,13 @@ class Hankel:
         self._kernel = np.conj(kernel * np.exp(-1j * shift))
         self._before = RADII**-_BIAS
         self._after = np.exp(-_BIAS * (first + np.arange(_SIZE) * STEP))
-        # J_0(x) = 1 - x**2 / 4 and J_1(x) = x / 2 - x**3 / 16
+        # The grid repeats itself, so that the total comes back from far below.
+        self._image = math.exp(-_BIAS * _SIZE * STEP) if order == 0 else 0.0
+        # J_0(x) = 1 - x**2 / 4 + x**4 / 64, J_1(x) = x / 2 - x**3 / 16 + x**5 / 384
         lowest = np.exp(first + np.arange(_SIZE) * STEP)
         lowest = lowest[lowest < _LOW]
-        powers = (0, 2) if order == 0 else (1, 3)
-        factors = (1.0, -0.25) if order == 0 else (0.5, -0.0625)
+        powers = (0, 2, 4) if order == 0 else (1, 3, 5)
+        factors = (1, -1 / 4, 1 / 64) if order == 0 else (1 / 2, -1 / 16, 1 / 384)
         self._powers = np.stack([RADII**power for power in powers])
         self._series = np.stack(
             [c * lowest**power for c, power in zip(factors, powers, strict=True)]
@@ -76,7 +78,7 @@ class Hankel:
         Parameters
         ----------
         profile
-            At ``RADII``; next to nothing beyond some 30 pixels.
+            At ``RADII``; next to nothing beyond some 200 pixels.
 
         Returns
         -------
@@ -86,7 +88,7 @@ class Hankel:
         """
         spectrum = np.conj(fft.rfft(profile * self._before)) * self._kernel
         found: Floats = fft.irfft(spectrum, n=_SIZE) * self._after
-        first, second = STEP * (self._powers * profile).sum(axis=1)
-        low = self._series.shape[1]
-        found[:low] = self._series[0] * first + self._series[1] * second
+        moments = STEP * (self._powers * profile).sum(axis=1)
+        found -= self._image * moments[0]
+        found[: self._series.shape[1]] = (self._series * moments[:, None]).sum(axis=0)
         return found

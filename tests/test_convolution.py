@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 
 import galsim
@@ -127,6 +128,11 @@ def test_lopsided_galaxies_are_those_of_small_pixels(index) -> None:
         np.testing.assert_array_equal(convolution.sersic(none), same)
 
 
+@functools.cache
+def convolution_of(psf, side):
+    return Convolution([psf], shape=(side, side), pixel_scale=1.0)
+
+
 @settings(max_examples=25)
 @given(
     st.tuples(
@@ -140,8 +146,7 @@ def test_lopsided_galaxies_are_those_of_small_pixels(index) -> None:
     st.sampled_from([Gaussian(0.5), Gaussian(2.0), Moffat(3.0, 2.5), Moffat(4.0, 4.8)]),
 )
 def test_a_frame_is_the_middle_of_a_larger_one(row, psf) -> None:
-    small = Convolution([psf], shape=(60, 60), pixel_scale=1.0)
-    large = Convolution([psf], shape=(180, 180), pixel_scale=1.0)
+    small, large = convolution_of(psf, 60), convolution_of(psf, 180)
     expected = large.sersic(columns_of(row))[0, 0, 60:120, 60:120]
     assert worst(small.sersic(columns_of(row))[0, 0], expected) < 1e-4
 
@@ -161,7 +166,7 @@ def test_wings_of_a_diffraction_pattern_reach_into_the_frame(wavelength) -> None
 @pytest.mark.parametrize("index", [0.3, 1.0, 4.0, 8.0])
 def test_flux_in_the_frame_is_what_the_profile_puts_there(index, fwhm) -> None:
     # The sum over the frame is the light times the frame, convolved with the PSF.
-    convolution = Convolution([Gaussian(fwhm)], shape=(60, 60), pixel_scale=1.0)
+    convolution = convolution_of(Gaussian(fwhm), 60)
     sigma = fwhm / np.sqrt(8 * np.log(2))
     place = np.arange(180) - 89.5
     edge = 0.5 * special.erf((30.0 - place) / (sigma * np.sqrt(2)))
@@ -272,7 +277,7 @@ def test_half_a_turn_turns_the_image(row) -> None:
 @settings(max_examples=20)
 @given(rows)
 def test_a_quarter_of_a_turn_is_a_position_angle(row) -> None:
-    square = Convolution([Gaussian(1.5)], shape=(21, 21), pixel_scale=1.0)
+    square = convolution_of(Gaussian(1.5), 21)
     # y to -x, x to y
     turned = (*row[:3], row[3] + 90.0, row[5], -row[4])
     first, second = square.sersic(columns_of(row, turned))[:, 0]
