@@ -116,7 +116,6 @@ class Matching:
             cure = "give a wider one, or a higher redshift or smaller pixels"
             raise InputError("psf", found, expected, cure)
         ratio = after * np.conj(before) / np.maximum(np.square(abs(before)), 1e-12)
-        limited: npt.NDArray[Any] = np.minimum(
-            1.0, _RAISED / np.maximum(abs(ratio), 1e-12)
-        )
-        return ratio * limited
+        limit = np.minimum(1.0, _RAISED / np.maximum(abs(ratio), 1e-12))
+        kernel: npt.NDArray[Any] = ratio * limit
+        return kernel
