@@ -121,9 +121,10 @@ def multiply_convolved(
     rounded = fluxes.astype(np.float32)
     light = np.ascontiguousarray(stamps, dtype=np.float32)
     pixels = height * width
+    components = rows[1] if len(rows) == 2 else 1
     _multiply_convolved(
-        light.reshape(rows[0], -1, psfs, pixels),
-        rounded.reshape(rows[0], -1, filters),
+        light.reshape(rows[0], components, psfs, pixels),
+        rounded.reshape(rows[0], components, filters),
         index.astype(np.int64),
         cubes.reshape(rows[0], pixels, filters),
     )
