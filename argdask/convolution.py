@@ -21,7 +21,7 @@ from argdask.profiles import table_of
 from argdask.psf import PSF
 from argdask.transforms import add_core, add_samples, core_profile, fold, outskirts
 
-__all__ = ["NARROWEST", "Convolution", "padded_grid"]
+__all__ = ["NARROWEST", "Convolution", "padded_grid", "working_grid"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Images: TypeAlias = npt.NDArray[np.float32]
@@ -98,15 +98,7 @@ class Convolution:
         """The distinct PSFs, in the order of the filters that have them first."""
         self.index = np.array([self.psfs.index(psf) for psf in psfs])
         """Which of the distinct PSFs each filter has (filter,)."""
-        for psf in self.psfs:
-            width = psf.fwhm / pixel_scale
-            if width > min(self.shape):
-                cure = "give a larger image_shape, or look at its unit"
-                value = f"a FWHM of {psf.fwhm:g} arcsec, {width:.3g} pixels"
-                expected = f"at most the frame's {min(self.shape)} pixels"
-                raise InputError("psf.fwhm", value, expected, cure)
-        tail = max(psf.tail_radius(_TAIL) for psf in self.psfs) / pixel_scale
-        self.grid, self.margin = padded_grid(self.shape, tail)
+        self.grid, self.margin = working_grid(self.psfs, self.shape, pixel_scale)
         reaches = [_reach(psf, pixel_scale) for psf in self.psfs]
         self._reach = max(reaches)
         self._transfers = [
@@ -250,6 +242,41 @@ class Convolution:
         whole = fft.irfft2(folded, s=self.grid, workers=1, overwrite_x=True)
         top, left = self.margin
         images[:] = whole[:, top : top + self.shape[0], left : left + self.shape[1]]
+
+
+def working_grid(
+    psfs: Sequence[PSF], shape: tuple[int, int], pixel_scale: float
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the frame with margins as wide as what PSFs scatter.
+
+    Parameters
+    ----------
+    psfs
+        The optical PSFs.
+    shape
+        (y, x), the frame in pixels.
+    pixel_scale
+        Of the frame [arcsec / pixel].
+
+    Returns
+    -------
+    grid, margin : tuple
+        As `padded_grid` returns them.
+
+    Raises
+    ------
+    InputError
+        A PSF is wider than the frame.
+    """
+    for psf in psfs:
+        width = psf.fwhm / pixel_scale
+        if width > min(shape):
+            cure = "give a larger image_shape, or look at its unit"
+            value = f"a FWHM of {psf.fwhm:g} arcsec, {width:.3g} pixels"
+            expected = f"at most the frame's {min(shape)} pixels"
+            raise InputError("psf.fwhm", value, expected, cure)
+    tail = max(psf.tail_radius(_TAIL) for psf in psfs) / pixel_scale
+    return padded_grid(shape, tail)
 
 
 def padded_grid(

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from argdask.convolution import padded_grid
+from argdask.convolution import working_grid
 from argdask.errors import InputError
 from argdask.psf import PSF
+from argdask.resampling import noise_power
 
 __all__ = ["Matching"]
 
@@ -23,7 +24,6 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 _RAISED = 1.1
 _SMALL = 0.01
 _NARROWER = 0.99  # of the image's FWHM: rounding, not deconvolution
-_TAIL = 1e-3  # light that may be scattered further than the margin
 
 
 class Matching:
@@ -37,6 +37,11 @@ class Matching:
         (y, x), the frame in pixels.
     pixel_scale
         Of the frame [arcsec / pixel].
+
+    Raises
+    ------
+    InputError
+        A PSF is wider than the frame.
     """
 
     def __init__(
@@ -48,15 +53,18 @@ class Matching:
         """The distinct PSFs, in the order of the filters that have them first."""
         self.index = np.array([self.psfs.index(psf) for psf in psfs])
         """Which of the distinct PSFs each filter has (filter,)."""
-        tail = max(psf.tail_radius(_TAIL) for psf in self.psfs) / pixel_scale
-        self.grid, self.margin = padded_grid(self.shape, tail)
+        self.grid, self.margin = working_grid(self.psfs, self.shape, pixel_scale)
         """Shape of what is convolved, and where in it the frame begins (y, x)."""
+        self._scale = pixel_scale
         self._y = fft.fftfreq(self.grid[0], pixel_scale)[:, None]
         self._x = fft.rfftfreq(self.grid[1], pixel_scale)[None]
         self._targets = [psf.transfer(self._y, self._x) for psf in self.psfs]
 
     def convolve(
-        self, image: npt.NDArray[np.floating[Any]], source: PSF
+        self,
+        image: npt.NDArray[np.floating[Any]],
+        source: PSF,
+        ratio: float | None = None,
     ) -> tuple[Images, Floats]:
         """Give an image the PSF of each filter.
 
@@ -68,6 +76,9 @@ class Matching:
         source
             The optical PSF that the image has at this scale, which is that of the
             original one ``resized`` as the image was.
+        ratio
+            By which `argdask.resampling.resize` made the image out of one whose noise
+            was not correlated between pixels; left out: not at all.
 
         Returns
         -------
@@ -75,8 +86,7 @@ class Matching:
             (psf, y, x) of the shape ``shape``. Where the PSF is the one that the image
             has, its own pixels.
         noise : ndarray
-            The sigma that is left of noise of 1 that is not correlated between the
-            pixels of ``image`` (psf,).
+            What the sigma of the noise in ``image`` is multiplied by (psf,).
 
         Raises
         ------
@@ -92,6 +102,7 @@ class Matching:
         images = np.empty((len(self.psfs), *self.shape), np.float32)
         noise = np.ones(len(self.psfs))
         spectrum = None
+        power = self._noise_power(ratio)
         for place, psf in enumerate(self.psfs):
             if psf == source:
                 images[place] = image[frame]
@@ -101,9 +112,20 @@ class Matching:
                 spectrum = fft.rfft2(np.asarray(image, np.float64), workers=1)
             whole = fft.irfft2(spectrum * kernel, s=self.grid, workers=1)
             images[place] = whole[frame]
-            blurred = fft.irfft2(kernel, s=self.grid, workers=1)
-            noise[place] = np.sqrt(np.square(blurred).sum())
+            left = (power * np.square(abs(kernel))).sum() / power.sum()
+            noise[place] = np.sqrt(left)
         return images, noise
+
+    def _noise_power(self, ratio: float | None) -> Floats:
+        """Return the power of noise in resized pixels at each frequency."""
+        lines = [
+            noise_power(np.ravel(frequencies) * self._scale, ratio or 1.0)
+            for frequencies in (self._y, self._x)
+        ]
+        # a column of half the plane stands for the opposite one, too
+        twice = np.where((self._x == 0.0) | (2.0 * self._x * self._scale == 1.0), 1, 2)
+        power: Floats = lines[0][:, None] * lines[1] * twice
+        return power
 
     def _kernel(self, place: int, source: PSF) -> npt.NDArray[Any]:
         """Return the ratio of transfer functions, or refuse it."""

@@ -17,7 +17,7 @@ from scipy import interpolate
 
 from argdask.caching import compiled
 
-__all__ = ["Resized", "covered_fraction", "resize"]
+__all__ = ["Resized", "covered_fraction", "noise_power", "resize"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -112,6 +112,46 @@ def covered_fraction(
     """
     top, left = margin
     return float(covered[top : top + shape[0], left : left + shape[1]].mean())
+
+
+def noise_power(frequency: npt.ArrayLike, ratio: float) -> Floats:
+    """Return the power of noise along one axis of a resized image.
+
+    Parameters
+    ----------
+    frequency
+        Cycles per new pixel, -0.5 to 0.5.
+    ratio
+        As `resize` takes it.
+
+    Returns
+    -------
+    ndarray
+        For noise of 1 in old pixels that is not correlated. Its mean over all
+        frequencies is the mean square of the noise in new pixels, far from edges.
+
+    Notes
+    -----
+    The light up to a corner has the noise of a sum. Interpolation by a spline of degree
+    d multiplies frequencies of c cycles per old pixel by sinc(c)**(d + 1) over its sum
+    over all c + j (Unser 1999, IEEE Signal Process. Mag. 16, 22), and new pixels are
+    differences again.
+    """
+    k = np.asarray(frequency, np.float64)
+    if ratio == 1.0:
+        return np.ones(k.shape)
+    far = int(1.0 / ratio) + 2
+    old = (k[..., None] + np.arange(-far, far + 1)) * ratio
+    rest = old - np.rint(old)
+    neighbours = np.sinc(rest[..., None] + np.arange(-3, 4)) ** (_DEGREE + 1)
+    passed = np.sinc(old) ** (_DEGREE + 1) / neighbours.sum(axis=-1)
+    # sin(pi new) / sin(pi old), where both may be 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        waves = np.sin(np.pi * old / ratio) / np.sin(np.pi * old)
+    whole = np.where(abs(old) < 1e-9, 1.0 / ratio, 0.0)
+    waves = np.where(abs(rest) < 1e-9, whole, waves)
+    power: Floats = ratio * np.square(passed * waves).sum(axis=-1)
+    return power
 
 
 def _weights(old: int, new: int, ratio: float, middle: float) -> tuple[Floats, Floats]:

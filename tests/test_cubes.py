@@ -115,6 +115,15 @@ def test_convolved_cubes_have_the_same_bits_in_any_batch():
     np.testing.assert_array_equal(out, whole[1:3])
 
 
+def test_convolved_cubes_are_the_same_when_not_compiled(monkeypatch):
+    stamps, fluxes, index = seen(2, 3, 2, 5)
+    expected = multiply_convolved(stamps, fluxes, index)
+    plain = cubes._multiply_convolved.py_func
+    monkeypatch.setattr(cubes, "_multiply_convolved", plain)
+    found = multiply_convolved(stamps, fluxes, index)
+    np.testing.assert_allclose(found, expected, rtol=3e-7)
+
+
 def test_convolved_stamps_that_do_not_fit_are_refused():
     stamps, fluxes, index = seen(4, 2, 3, 5)
     index[0] = 3

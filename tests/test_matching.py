@@ -10,6 +10,7 @@ from argdask.convolution import Convolution
 from argdask.errors import InputError
 from argdask.matching import Matching
 from argdask.psf import Airy, Gaussian, Moffat, PSFImage
+from argdask.resampling import resize
 
 ROW = {
     "half_light_radius": [3.0],
@@ -90,6 +91,23 @@ def test_noise_that_is_left_is_that_of_noise() -> None:
     assert noise[0] == pytest.approx(1 / (2 * np.sqrt(np.pi) * sigma), rel=1e-6)
 
 
+@pytest.mark.parametrize("ratio", [0.35, 0.8, 1.4])
+def test_noise_that_is_left_in_resized_pixels_is_that_of_noise(ratio) -> None:
+    matching = Matching([Gaussian(0.25)], shape=(300, 300), pixel_scale=0.06)
+    side = int(max(matching.grid) / ratio) + 8
+    image = np.random.default_rng(4).normal(size=(side, side))
+    resized = resize(image, ratio, matching.grid)
+    found, noise = matching.convolve(resized.values, Gaussian(0.1), ratio)
+    frame = resized.noise[20:-20, 20:-20]
+    # The noise of each pixel has another sigma, and the neighbours' mean is left.
+    expected = np.sqrt(np.square(frame).mean()) * noise[0]
+    assert found.std() == pytest.approx(expected, rel=0.03)
+    # which is not what noise of one pixel alone would leave
+    _, alone = matching.convolve(resized.values, Gaussian(0.1))
+    if ratio > 1.0:
+        assert noise[0] > 1.2 * alone[0]
+
+
 def test_flux_and_sums_are_kept() -> None:
     matching = Matching([Gaussian(0.3)], shape=(31, 30), pixel_scale=0.06)
     one, two = np.zeros((2, *matching.grid))
@@ -147,6 +165,11 @@ def test_bits_do_not_depend_on_what_was_done_before() -> None:
     first = [matching.convolve(image, Gaussian(0.1))[0] for image in images]
     again = [matching.convolve(image, Gaussian(0.1))[0] for image in images[::-1]]
     np.testing.assert_array_equal(first, again[::-1])
+
+
+def test_a_psf_that_is_wider_than_the_frame_is_refused() -> None:
+    with pytest.raises(InputError, match=r"psf.fwhm.*at most the frame's 20 pixels"):
+        Matching([Gaussian(0.3), Gaussian(1.5)], shape=(20, 31), pixel_scale=0.06)
 
 
 def test_another_shape_is_refused() -> None:

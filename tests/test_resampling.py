@@ -11,7 +11,7 @@ from argdask.convolution import Convolution
 from argdask.profile_fit import fit_sersic, resize_around
 from argdask.profiles import sersic
 from argdask.psf import Gaussian
-from argdask.resampling import covered_fraction, resize
+from argdask.resampling import covered_fraction, noise_power, resize
 
 BAR = 5e-3  # of the peak
 sides = st.integers(1, 24)
@@ -203,6 +203,19 @@ def test_noise_is_that_of_many_images(ratio) -> None:
     measured = np.std([one.values for one in many], axis=0)
     # 2000 draws: 1.6 %, and the worst of 90 pixels at 4 sigma
     np.testing.assert_allclose(measured, many[0].noise, rtol=0.07, atol=1e-9)
+
+
+@pytest.mark.parametrize("ratio", [0.23, 0.5, 0.8, 1.0, 1.37, 3.0])
+def test_noise_has_the_power_that_its_spectrum_says(ratio) -> None:
+    # Far from edges the mean over phases of the exact sigma is the mean of the power.
+    side = int(200 / ratio)
+    found = resize(np.zeros((side, side)), ratio, (200, 200)).noise
+    exact = np.square(found[50:-50, 50:-50]).mean()
+    power = noise_power(np.linspace(-0.5, 0.5, 2001)[:-1], ratio)
+    # 100 pixels are not all phases
+    assert power.mean() ** 2 == pytest.approx(exact, rel=0.02)
+    # what is coarser than all pixels is a sum of old ones
+    assert noise_power(0.0, ratio) == pytest.approx(1 / ratio)
 
 
 def test_covered_fraction_is_that_of_the_frame() -> None:
