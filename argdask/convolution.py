@@ -99,6 +99,7 @@ class Convolution:
         self.index = np.array([self.psfs.index(psf) for psf in psfs])
         """Which of the distinct PSFs each filter has (filter,)."""
         self.grid, self.margin = working_grid(self.psfs, self.shape, pixel_scale)
+        """Shape of what is convolved, and where in it the frame begins (y, x)."""
         reaches = [_reach(psf, pixel_scale) for psf in self.psfs]
         self._reach = max(reaches)
         self._transfers = [

@@ -58,12 +58,14 @@ class Matching:
         self._scale = pixel_scale
         self._y = fft.fftfreq(self.grid[0], pixel_scale)[:, None]
         self._x = fft.rfftfreq(self.grid[1], pixel_scale)[None]
-        self._targets = [psf.transfer(self._y, self._x) for psf in self.psfs]
+        self._targets: list[npt.NDArray[Any]] = [
+            psf.transfer(self._y, self._x) for psf in self.psfs
+        ]
 
     def convolve(
         self,
         image: npt.NDArray[np.floating[Any]],
-        source: PSF,
+        source: PSF | None,
         ratio: float | None = None,
     ) -> tuple[Images, Floats]:
         """Give an image the PSF of each filter.
@@ -75,7 +77,7 @@ class Matching:
             each.
         source
             The optical PSF that the image has at this scale, which is that of the
-            original one ``resized`` as the image was.
+            original one ``resized`` as the image was; None for an image without.
         ratio
             By which `argdask.resampling.resize` made the image out of one whose noise
             was not correlated between pixels; left out: not at all.
@@ -127,9 +129,11 @@ class Matching:
         power: Floats = lines[0][:, None] * lines[1] * twice
         return power
 
-    def _kernel(self, place: int, source: PSF) -> npt.NDArray[Any]:
+    def _kernel(self, place: int, source: PSF | None) -> npt.NDArray[Any]:
         """Return the ratio of transfer functions, or refuse it."""
         psf, after = self.psfs[place], self._targets[place]
+        if source is None:
+            return after
         before = source.transfer(self._y, self._x)
         raised = abs(after) > _RAISED * abs(before) + _SMALL
         if psf.fwhm < _NARROWER * source.fwhm or raised.any():

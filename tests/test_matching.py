@@ -146,6 +146,24 @@ def test_the_resized_psf_counts() -> None:
     matching.convolve(np.zeros(matching.grid), source.resized(0.5))
 
 
+def test_an_image_without_a_psf_takes_all_of_it() -> None:
+    psfs = [Gaussian(0.2), Moffat(0.25, 3.0)]
+    matching = Matching(psfs, shape=(30, 31), pixel_scale=0.06)
+    # a round galaxy that its pixels do resolve, with a sigma of 1.5 pixels
+    y, x = np.indices(matching.grid)
+    top, left = matching.margin
+    square = (y - top - 14.5) ** 2 + (x - left - 15) ** 2
+    image = np.exp(-0.5 * square / 1.5**2)
+    found, noise = matching.convolve(image, None)
+    same, _ = matching.convolve(image, Gaussian(1e-4))
+    np.testing.assert_allclose(found, same, atol=1e-5)
+    sigma = np.hypot(1.5, 0.2 / 0.06 / np.sqrt(8 * np.log(2)))
+    frame = np.exp(-0.5 * square / sigma**2)[top : top + 30, left : left + 31]
+    expected = frame * (1.5 / sigma) ** 2
+    np.testing.assert_allclose(found[0], expected, atol=1e-4)
+    assert noise[1] < noise[0] < 1.0
+
+
 def test_an_image_of_a_star_is_a_source() -> None:
     scale = 0.06
     y, x = np.indices((41, 44)) * 0.03
