@@ -62,6 +62,12 @@ class Matching:
             psf.transfer(self._y, self._x) for psf in self.psfs
         ]
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Where the middle of the frame is in ``grid`` (y, x) [pixel]."""
+        (top, left), (height, width) = self.margin, self.shape
+        return top + 0.5 * (height - 1), left + 0.5 * (width - 1)
+
     def convolve(
         self,
         image: npt.NDArray[np.floating[Any]],

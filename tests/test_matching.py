@@ -8,6 +8,7 @@ from scipy import fft
 
 from argdask.convolution import Convolution
 from argdask.errors import InputError
+from argdask.isophotes import extend, outer_isophotes
 from argdask.matching import Matching
 from argdask.psf import Airy, Gaussian, Moffat, PSFImage
 from argdask.resampling import resize
@@ -65,6 +66,32 @@ def test_a_matched_image_is_one_with_the_wider_psf(source, target, shape) -> Non
     # What the pixels alias of a PSF of 1.2 to 2.5 pixels is not matched.
     assert abs(found[0] - frame[1]).max() < 5e-3 * frame[1].max()
     assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize("index", [1.0, 2.5])
+@pytest.mark.parametrize(("ratio", "shape"), [(0.6, (40, 41)), (0.45, (41, 44))])
+def test_a_resized_and_matched_image_is_one_of_the_other_size(
+    index, ratio, shape
+) -> None:
+    scale, before, after = 0.06, Gaussian(0.18), Moffat(0.16, 3.0)
+    row = {**ROW, "sersic_index": [index]}
+    large = {**row, "half_light_radius": [4.0 / ratio]}
+    small = {**row, "half_light_radius": [4.0]}
+    for name in ("offset_y", "offset_x"):
+        small[name] = [row[name][0] * ratio]
+    image = Convolution([before], shape=(64, 61), pixel_scale=scale).sersic(large)[0, 0]
+    matching = Matching([after], shape=shape, pixel_scale=scale)
+    resized = resize(image, ratio, matching.grid, matching.centre)
+    light = extend(resized, outer_isophotes(image), ratio, matching.centre)
+    found, _ = matching.convolve(light, before.resized(ratio), ratio)
+    expected = Convolution([after], shape=shape, pixel_scale=scale).sersic(small)[0, 0]
+    top, left = matching.margin
+    covered = resized.covered[top : top + shape[0], left : left + shape[1]]
+    error = abs(found[0] - expected) / expected.max()
+    assert error[covered == 1.0].max() < 5e-3
+    # the exponential that goes on where the image ends
+    assert error.max() < 1e-2
+    assert found.sum() == pytest.approx(expected.sum(), rel=0.03)
 
 
 def test_an_image_with_the_psf_it_shall_have_stays_as_it_is() -> None:
