@@ -44,7 +44,7 @@ def test_transfer_functions_are_those_of_galsim(model, oracle) -> None:
 @pytest.mark.parametrize(("model", "oracle"), MODELS[:5], ids=NAMES[:5])
 def test_tails_hold_what_is_asked_for(model, oracle) -> None:
     radius = model.tail_radius(0.05)
-    r = np.linspace(0.0, radius, 4001)
+    r = np.append(0.0, np.geomspace(1e-4, radius, 8000))
     light = np.array([oracle.xValue(x, 0.0) for x in r])
     inside = np.trapezoid(2 * np.pi * r * light, r)
     assert inside == pytest.approx(0.95, abs=1e-5)  # of the quadrature
