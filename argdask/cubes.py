@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from argdask.caching import compiled
 
-__all__ = ["multiply"]
+__all__ = ["multiply", "multiply_convolved"]
 
 
 def multiply(
@@ -66,6 +66,89 @@ def multiply(
     else:
         _add(light.reshape(*rows, pixels), rounded, flat)
     return cubes
+
+
+def multiply_convolved(
+    stamps: NDArray[np.float32],
+    fluxes: NDArray[np.float64],
+    index: NDArray[np.intp],
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """Multiply stamps that each PSF shows in its own way by their fluxes, and add up.
+
+    Parameters
+    ----------
+    stamps
+        Light of each galaxy in each pixel (galaxy, psf, y, x), or of each of its
+        components (galaxy, component, psf, y, x).
+    fluxes
+        What each stamp is multiplied by (galaxy, filter), or (galaxy, component,
+        filter); rounded to float32 first.
+    index
+        Which of the PSFs each filter has (filter,).
+    out
+        Memory for the result (galaxy, y, x, filter), C-contiguous; new if left out.
+
+    Returns
+    -------
+    ndarray
+        The cubes (galaxy, y, x, filter). Components are added in their order, in
+        float32; one component gives the bits that a galaxy without components has.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or there is no such PSF.
+    """
+    *rows, psfs, height, width = stamps.shape
+    filters = fluxes.shape[-1]
+    shape = (rows[0], height, width, filters)
+    cubes = np.empty(shape, dtype=np.float32) if out is None else out
+    if (
+        len(rows) not in (1, 2)
+        or 0 in rows[1:]
+        or fluxes.shape != (*rows, filters)
+        or index.shape != (filters,)
+        or not np.all((index >= 0) & (index < psfs))
+        or cubes.shape != shape
+    ):
+        raise ValueError(
+            f"stamps {stamps.shape}, fluxes {fluxes.shape}, index {index} and out "
+            f"{cubes.shape} do not fit"
+        )
+    if not cubes.flags.c_contiguous or cubes.dtype != np.float32:
+        raise ValueError("out must be C-contiguous float32")
+    rounded = fluxes.astype(np.float32)
+    light = np.ascontiguousarray(stamps, dtype=np.float32)
+    pixels = height * width
+    components = rows[1] if len(rows) == 2 else 1
+    _multiply_convolved(
+        light.reshape(rows[0], components, psfs, pixels),
+        rounded.reshape(rows[0], components, filters),
+        index.astype(np.int64),
+        cubes.reshape(rows[0], pixels, filters),
+    )
+    return cubes
+
+
+@compiled
+def _multiply_convolved(
+    stamps: NDArray[np.float32],
+    rows: NDArray[np.float32],
+    index: NDArray[np.int64],
+    cubes: NDArray[np.float32],
+) -> None:
+    galaxies, pixels, filters = cubes.shape
+    for galaxy in range(galaxies):
+        stamp, row, cube = stamps[galaxy], rows[galaxy], cubes[galaxy]
+        for pixel in range(pixels):
+            for column in range(filters):
+                cube[pixel, column] = stamp[0, index[column], pixel] * row[0, column]
+        for component in range(1, stamps.shape[1]):
+            for pixel in range(pixels):
+                for column in range(filters):
+                    light = stamp[component, index[column], pixel]
+                    cube[pixel, column] += light * row[component, column]
 
 
 @compiled

@@ -13,20 +13,37 @@ from argdask.brightest import find_brightest, find_brightest_sum
 from argdask.frames import render
 from argdask.kernels import Floats
 
-__all__ = ["PROFILES", "brightest_pixel", "brightest_sum", "sersic"]
+__all__ = ["PROFILES", "brightest_pixel", "brightest_sum", "sersic", "table_of"]
 
 Stamps: TypeAlias = npt.NDArray[np.floating]
 Sampling: TypeAlias = Literal["pixel", "centre"]
 
 
-def _table(
+def table_of(
     columns: tuple[npt.ArrayLike, ...],
     asymmetry: npt.ArrayLike | None,
     asymmetry_angle: npt.ArrayLike | None,
 ) -> tuple[Floats, tuple[int, ...]]:
     """Return rows as the kernels take them, and the shape of the columns.
 
-    A row is radius, index, ratio, angle, b_n, offsets, asymmetry and its angle.
+    Parameters
+    ----------
+    columns
+        The first six that `sersic` takes, in its order.
+    asymmetry, asymmetry_angle
+        As `sersic` takes them.
+
+    Returns
+    -------
+    table : ndarray
+        (row, 9): radius, index, ratio, angle, b_n, offsets, asymmetry and its angle.
+    shape : tuple
+        (galaxy,) or (galaxy, component).
+
+    Raises
+    ------
+    ValueError
+        Columns of different lengths, or an impossible asymmetry.
     """
     arrays = [np.asarray(column, np.float64) for column in columns]
     for column in (asymmetry, asymmetry_angle):
@@ -147,7 +164,7 @@ def sersic(
         offset_y,
         offset_x,
     )
-    table, rows = _table(columns, asymmetry, asymmetry_angle)
+    table, rows = table_of(columns, asymmetry, asymmetry_angle)
     frame, integrated = _checked(shape, sampling)
     if out is None:
         out = np.empty((*rows, *frame), dtype)
@@ -207,7 +224,7 @@ def brightest_pixel(
         offset_y,
         offset_x,
     )
-    table, rows = _table(columns, asymmetry, asymmetry_angle)
+    table, rows = table_of(columns, asymmetry, asymmetry_angle)
     frame, integrated = _checked(shape, sampling)
     brightest = np.empty(len(table))
     find_brightest(table, frame, integrated, brightest)
@@ -265,7 +282,7 @@ def brightest_sum(
         offset_y,
         offset_x,
     )
-    table, rows = _table(columns, asymmetry, asymmetry_angle)
+    table, rows = table_of(columns, asymmetry, asymmetry_angle)
     frame, integrated = _checked(shape, sampling)
     light = np.ascontiguousarray(fluxes, np.float64)
     if len(rows) != 2 or light.shape[:-1] != rows or 0 in light.shape[1:]:

@@ -21,6 +21,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         *("elementary", "kernels", "edges", "frames", "brightest", "profiles"),
         *("cubes", "photometry", "igm", "interpolation"),
+        *("psf", "hankel", "transforms", "convolution", "matching"),
+        *("resampling", "isophotes", "profile_fit", "angular_size"),
     ),
     (
         *("recipe", "recipe_schema", "recipe_sections", "recipe_tables"),
