@@ -32,6 +32,8 @@ _KERNEL_SOURCES = (
     "frames.py",
     "interpolation.py",
     "kernels.py",
+    "noise.py",
+    "streams.py",
 )
 
 
