@@ -32,7 +32,9 @@ _KERNEL_SOURCES = (
     "frames.py",
     "interpolation.py",
     "kernels.py",
+    "noise.py",
     "resampling.py",
+    "streams.py",
     "transforms.py",
 )
 

@@ -27,6 +27,7 @@ __all__ = [
     "Normal",
     "Uniform",
     "pick",
+    "stream_key",
     "uniforms",
     "words",
 ]
@@ -62,7 +63,7 @@ def words(seed: int, column: str, ids: ArrayLike) -> NDArray[np.uint64]:
     numbers: as easy as 1, 2, 3") whose key is the SHA-256 of seed and column.
     """
     wanted = np.atleast_1d(np.asarray(ids, dtype=np.int64))
-    key = _key(seed, column)
+    key = stream_key(seed, column)
     result = np.empty(wanted.shape, dtype=np.uint64)
     order = np.argsort(wanted, kind="stable")
     ordered = wanted[order]
@@ -115,9 +116,25 @@ def pick(u: NDArray[np.float64], counts: ArrayLike) -> NDArray[np.int64]:
     return chosen
 
 
-def _key(seed: int, column: str) -> int:
-    digest = hashlib.sha256(f"argdask:{seed}:{column}".encode()).digest()
-    return int.from_bytes(digest[:16], "little")
+def stream_key(seed: int, purpose: str, bits: int = 128) -> int:
+    """Return the key of a stream of random words.
+
+    Parameters
+    ----------
+    seed
+        The recipe's seed, 0 to 2^64 - 1.
+    purpose
+        What the words are for: streams of different names are independent.
+    bits
+        Length of the key, at most 128.
+
+    Returns
+    -------
+    int
+        From the SHA-256 of both.
+    """
+    digest = hashlib.sha256(f"argdask:{seed}:{purpose}".encode()).digest()
+    return int.from_bytes(digest[: bits // 8], "little")
 
 
 class _Law(Choices):

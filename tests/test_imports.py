@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "choices", "caching", "packages", "sampling", "schema"),
     (
         *("elementary", "kernels", "edges", "frames", "brightest", "profiles"),
-        *("cubes", "photometry", "igm", "interpolation"),
+        *("cubes", "photometry", "igm", "interpolation", "noise", "streams"),
         *("psf", "hankel", "transforms", "convolution", "matching"),
         *("resampling", "isophotes", "profile_fit", "angular_size"),
     ),
