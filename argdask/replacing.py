@@ -11,10 +11,12 @@ import xarray as xr
 from argdask.errors import InputError
 from argdask.planning import Work, begin, check, planned_anew
 from argdask.recipe import Recipe
-from argdask.store.receipts import files_beside
 from argdask.store.work import read_attributes
 
 __all__ = ["replaced"]
+
+# Ends of the names of what may lie beside a store: an extension, and receipts.
+_BESIDE = (".extension.receipts", ".extension", ".receipts")
 
 
 def replaced(
@@ -55,7 +57,8 @@ def replaced(
     check(work, [])
     aside = store.with_name(f"{store.name}.{uuid.uuid4().hex}.replaced")
     # The store last: whatever is left when this is cut off still belongs together.
-    beside = files_beside(store)
+    every = (store.with_name(f"{store.name}{end}") for end in _BESIDE)
+    beside = [path for path in every if path.exists()]
     moves = [(p, p.with_name(aside.name + p.name[len(store.name) :])) for p in beside]
     moves.append((store, aside))
     done: list[tuple[Path, Path]] = []

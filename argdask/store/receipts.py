@@ -33,7 +33,6 @@ __all__ = [
     "done_and_failed",
     "done_receipts",
     "environment",
-    "files_beside",
     "job_id",
     "read_journals",
     "remove_receipts",
@@ -285,10 +284,8 @@ def done_receipts(store: Path, plan: Plan) -> list[Receipt]:
 
     Parameters
     ----------
-    store
-        Path of the store.
-    plan
-        Its plan.
+    store, plan
+        Path of the store, and its plan.
 
     Returns
     -------
@@ -303,10 +300,8 @@ def done_and_failed(store: Path, plan: Plan) -> tuple[list[Receipt], list[Failur
 
     Parameters
     ----------
-    store
-        Path of the store.
-    plan
-        Its plan.
+    store, plan
+        Path of the store, and its plan.
 
     Returns
     -------
@@ -378,24 +373,6 @@ def remove_receipts(store: Path) -> None:
     for path in list(store.parent.iterdir()):
         if re.fullmatch(left, path.name):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def files_beside(store: Path) -> list[Path]:
-    """Return the folders beside a store that belong to work on it.
-
-    Parameters
-    ----------
-    store
-        Path of the store.
-
-    Returns
-    -------
-    list of Path
-        Receipts, and an extension with its own.
-    """
-    ends = ".extension.receipts", ".extension", ".receipts"
-    beside = (store.with_name(f"{store.name}{end}") for end in ends)
-    return [path for path in beside if path.exists()]
 
 
 @cache
