@@ -22,6 +22,19 @@ settings.load_profile("argdask")
 SMPY_FILE = Path(__file__).parents[2] / "shared" / "data" / "candels.goodss.models.hdf"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run tests that take minutes")
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    if not config.getoption("--long"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes: --long"))
+
+
 @pytest.fixture(scope="session")
 def smpy_file() -> Path:
     """A real SED grid as smpy writes it."""

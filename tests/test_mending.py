@@ -70,7 +70,7 @@ def run(*arguments: object) -> int:
 # One damaged file.
 
 
-@pytest.mark.parametrize("together", [8, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("together", [8, pytest.param(1, marks=pytest.mark.long)])
 def test_any_changed_byte_of_any_file_is_found_and_mended(
     copy: Path, good: Path, together: int
 ) -> None:

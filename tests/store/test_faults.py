@@ -232,7 +232,7 @@ def descendants(process: int) -> list[int]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_sixty_kills_lose_no_galaxy(
     tmp_path: Path, seds: xr.DataArray, name: str
 ) -> None:
