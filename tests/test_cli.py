@@ -16,6 +16,7 @@ import pytest
 
 import argdask as ad
 from argdask import cli
+from argdask.cli_cluster import Where
 from argdask.store.work import read_attributes
 
 COMMAND = Path(sys.executable).with_name("argdask")
@@ -213,12 +214,16 @@ def test_stopping_it_says_how_to_resume(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("jobs", "galaxies", "expected"),
-    [(3, 10, 3), (None, 10, 1), (None, 10**6, len(os.sched_getaffinity(0)))],
+    [(3, 10, 3), (None, 10, 0), (None, 10**6, len(os.sched_getaffinity(0)))],
 )
 def test_processes_are_started_where_they_are_worth_it(
     jobs: int | None, galaxies: int, expected: int
 ) -> None:
-    assert cli._workers(jobs, ad.Recipe(galaxies=galaxies)) == expected
+    where = Where("local", jobs, None, False, None, "info")
+    with where.opener(ad.Recipe(galaxies=galaxies))(100) as client:
+        # On one core even a large set is made in this process.
+        threads = 0 if client is None else len(client.nthreads())
+    assert threads == (0 if expected == 1 else expected)
 
 
 # Bad input.

@@ -30,6 +30,17 @@ log_directory: {folder}/logs
 """How the tests ask for jobs; the loopback interface reaches both virtual nodes."""
 
 
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    if "nightly" in config.option.markexpr:
+        return
+    late = pytest.mark.skip(reason="takes minutes; ask for it with -m nightly")
+    for item in items:
+        if item.get_closest_marker("nightly"):
+            item.add_marker(late)
+
+
 def _free_ports(number: int) -> int:
     """Return the first of some ports that follow each other and are free."""
     for first in range(20000 + os.getpid() % 10000, 60000, 10):

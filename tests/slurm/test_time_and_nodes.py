@@ -18,7 +18,7 @@ from argdask.clusters import slurm as slurm_jobs
 from argdask.dispatch import Dispatch
 from argdask.store.receipts import Receipt
 
-pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+pytestmark = [pytest.mark.slurm, pytest.mark.nightly]
 
 
 def sleeping(folder: Path, seconds: float) -> Callable[..., Receipt]:
