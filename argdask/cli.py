@@ -155,10 +155,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     arguments
         What stands after the program's name; from the shell if left out.
     """
-    stop_cleanly()
     try:
         given = sys.argv[1:] if arguments is None else arguments
-        cli.main(given or ["--help"], prog_name="argdask", standalone_mode=False)
+        with stop_cleanly():
+            cli.main(given or ["--help"], prog_name="argdask", standalone_mode=False)
     except click.ClickException as error:
         _fail(error.format_message(), options.BAD_INPUT)
     except InputError as error:

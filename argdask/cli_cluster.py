@@ -223,14 +223,16 @@ def print_job_script(cluster: str, cluster_config: str | None) -> None:
     click.echo(job_script(cluster, _choices(cluster_config)), nl=False)
 
 
-def stop_cleanly() -> None:
-    """Let Ctrl-C and SIGTERM end this process in order, within seconds.
+@contextmanager
+def stop_cleanly() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end what is done here in order, within seconds.
 
     Clusters are closed, jobs cancelled. What dask has to say of workers that go is no
     news then. Where closing hangs the process ends all the same: workers notice by
     themselves that their scheduler has gone.
     """
     if threading.current_thread() is not threading.main_thread():
+        yield
         return
 
     def stop(*_: object) -> NoReturn:
@@ -243,8 +245,12 @@ def stop_cleanly() -> None:
         late.start()
         raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end() -> NoReturn:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from dask.utils import parse_bytes
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from argdask.choices import Choices, commented_yaml, input_error, wrong_choice
-from argdask.errors import InputError
+from argdask.choices import Choices, commented_yaml, wrong_choice
 from argdask.recipe import read_yaml
 
 __all__ = ["ClusterChoices", "DriverChoices", "clock", "seconds_of"]
 
-_COMMAND = "argdask clusters"
+_CALLED = "cluster configuration", "argdask clusters"
 _CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d\d)(?::(\d\d))?")
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -97,6 +96,8 @@ Size = Annotated[str, BeforeValidator(_size)]
 class DriverChoices(Choices):
     """The job of the driver itself, where `argdask submit` makes it one."""
 
+    CALLED: ClassVar[tuple[str, str]] = _CALLED
+
     cores: int = Field(2, ge=1)
     """Cores: for the driver, and for local workers if the run has no other cluster."""
     memory: Size = "4GB"
@@ -121,6 +122,8 @@ class ClusterChoices(Choices):
     What is left out is taken from dask's own configuration, ``jobqueue.slurm`` and so
     on, where that says something.
     """
+
+    CALLED: ClassVar[tuple[str, str]] = _CALLED
 
     queue: str | None = None
     """Queue or partition of the jobs; the site's default if null."""
@@ -173,14 +176,6 @@ class ClusterChoices(Choices):
     driver: DriverChoices = DriverChoices()
     """The job of the driver, where `argdask submit` makes it one."""
 
-    def __init__(self, **choices: Any) -> None:
-        try:
-            super().__init__(**choices)
-        except ValidationError as error:
-            raise input_error(
-                error.errors(), kind="cluster configuration", command=_COMMAND
-            ) from None
-
     @model_validator(mode="after")
     def _check_memory(self) -> Self:
         if parse_bytes(self.memory) < 400e6 * self.cores:
@@ -211,13 +206,7 @@ class ClusterChoices(Choices):
         InputError
             If the file cannot be read, is not YAML or holds a wrong key or value.
         """
-        try:
-            data = read_yaml(path)
-        except InputError as error:
-            cure = f"see `{_COMMAND}` for an example"
-            field = "--cluster-config"
-            raise InputError(field, error.value, error.expected, cure) from None
-        return cls(**data)
+        return cls(**read_yaml(path, "--cluster-config", cls.CALLED[1]))
 
     def to_yaml(self) -> str:
         """Return the choices as YAML, each with its explanation above it.

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 import argdask as ad
-from argdask import cli, cli_cluster
+from argdask import cli
+from argdask.cli_cluster import Where
 from argdask.store.work import read_attributes
 
 COMMAND = Path(sys.executable).with_name("argdask")
@@ -214,11 +215,18 @@ def test_stopping_it_says_how_to_resume(tmp_path: Path) -> None:
     assert ad.verify("pairs.zarr").passed
 
 
-@pytest.mark.parametrize(("galaxies", "small"), [(10, True), (10**6, False)])
+@pytest.mark.parametrize(
+    ("jobs", "galaxies", "expected"),
+    [(3, 10, 3), (None, 10, 0), (None, 10**6, len(os.sched_getaffinity(0)))],
+)
 def test_processes_are_started_where_they_are_worth_it(
-    galaxies: int, small: bool
+    jobs: int | None, galaxies: int, expected: int
 ) -> None:
-    assert cli_cluster._is_small(ad.Recipe(galaxies=galaxies)) == small
+    where = Where("local", jobs, None, False, None, "info")
+    with where.opener(ad.Recipe(galaxies=galaxies))(100) as client:
+        # On one core even a large set is made in this process.
+        threads = 0 if client is None else len(client.nthreads())
+    assert threads == (0 if expected == 1 else expected)
 
 
 # Bad input.

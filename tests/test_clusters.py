@@ -19,6 +19,7 @@ import xarray as xr
 from distributed import Client
 
 import argdask as ad
+from argdask.cluster_choices import ClusterChoices
 from argdask.clusters import available_cores, local, opener_for, scheduler_file
 from argdask.errors import InputError
 
@@ -213,3 +214,29 @@ def test_what_dask_says_of_a_run_is_written(tmp_path: Path) -> None:
     else:
         assert ran.returncode == 0
         assert "Dask Performance Report" in Path("report.html").read_text()
+
+
+def test_the_job_script_is_printed_and_nothing_else_is_done(tmp_path: Path) -> None:
+    Path("c.yaml").write_text("queue: long\n")
+    named = ["--cluster-config", "c.yaml"]
+    for command in (
+        ["generate", "p.zarr", "--cluster", "slurm", "--dry-run", *named],
+        ["clusters", "slurm", *named],
+    ):
+        ran = subprocess.run(
+            [COMMAND, *command], capture_output=True, text=True, check=True
+        )
+        assert "#SBATCH -p long\n" in ran.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["c.yaml"]
+    wrong = [COMMAND, "generate", "p.zarr", "--dry-run"]
+    ran = subprocess.run(wrong, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert "--dry-run: got local, expected a batch system" in ran.stderr
+
+
+def test_all_choices_are_printed_as_a_file_that_is_read_back(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [COMMAND, "clusters"], capture_output=True, text=True, check=True
+    )
+    Path("c.yaml").write_text(ran.stdout)
+    assert ClusterChoices.from_yaml("c.yaml") == ClusterChoices()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -84,10 +85,14 @@ def test_jobs_that_die_before_their_worker_reports_are_replaced(
     tickets.mkdir()
     die = f"for k in 1 2 3; do mkdir {tickets}/$k 2>/dev/null && kill -9 $$; done"
     with cluster_config.open("a") as file:
-        file.write(f'prologue: ["{die}"]\n')
+        file.write(f'prologue: ["{die}"]\nalarm: 1\n')
     ran = run_to_the_end([*generate, "--cluster", "slurm", "--jobs", "2"], tmp_path)
     assert len(list(tickets.iterdir())) == 3
     assert ran.stderr.count("ended before its worker reported; another is sub") == 3
+    # Meanwhile it is told what the batch system has.
+    assert re.search(r"no part was finished for \d+ s; 151 remain, 0 thr", ran.stderr)
+    assert re.search(r"  asked for: .*SLURMCluster-\d: job \d+", ran.stderr)
+    assert re.search(r"  queue: (\d+|nothing)", ran.stderr)
     assert contents(tmp_path / "pairs.zarr") == serial
 
 
