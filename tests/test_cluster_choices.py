@@ -55,8 +55,11 @@ def test_wrong_choices_are_told_in_one_line(choices: dict[str, Any], told: str) 
 
 
 def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"--cluster-config: .*`argdask clusters`"):
+    with pytest.raises(InputError, match=r"--cluster-config: .*check the path"):
         ClusterChoices.from_yaml(tmp_path / "none.yaml")
+    (tmp_path / "list.yaml").write_text("- queue\n")
+    with pytest.raises(InputError, match=r"--cluster-config: .*`argdask clusters`"):
+        ClusterChoices.from_yaml(tmp_path / "list.yaml")
 
 
 @pytest.mark.parametrize(

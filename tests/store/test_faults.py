@@ -178,7 +178,10 @@ def test_a_repair_that_is_cut_off_goes_on_to_the_same_bytes(
     expected = contents(whole)
     lost = sorted(expected.keys() - {"spare.zip"})
     cases = {}
-    for count in (1, 30, 51, 75, 90, 100):
+    # A store of netCDF files has fewer to sync.
+    for count in (
+        (1, 30, 51, 75, 90, 100) if name.endswith(".zarr") else range(1, 13, 2)
+    ):
         folder = tmp_path / str(count)
         shutil.copytree(whole, folder / name)
         for file in lost:

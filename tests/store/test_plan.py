@@ -109,7 +109,7 @@ def test_parts_and_blocks_cover_every_row_once(
 def test_parts_and_blocks_are_smaller_where_there_are_components() -> None:
     names = [f"component_{number}" for number in range(40)]
     several = {"name": "components", "components": {name: {} for name in names}}
-    size: dict[str, Any] = {"galaxies": 10**7, "image_shape": (128, 128)}
+    size: dict[str, Any] = {"galaxies": 10**6, "image_shape": (128, 128)}
     plan = plan_for(1, **size, profile=several)
     stamps = 40 * 128 * 128 * 4 * plan.part
     assert stamps <= 256 * MEGABYTE < 2 * stamps
