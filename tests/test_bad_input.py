@@ -1379,7 +1379,7 @@ PLACES: dict[str, Case] = {
         lambda: ["--cluster", "moon"],
         "cluster",
         "moon",
-        "for example tcp://",
+        "an address is like tcp://",
     ),
     "no jobs": (lambda: ["--jobs", "0"], "--jobs", "0", "x>=1"),
     "unknown option": (lambda: ["--galaxy", "3"], "--galaxy", "No", "Did you mean"),
@@ -1390,10 +1390,10 @@ PLACES: dict[str, Case] = {
         "or choose another path",
     ),
     "name that is too long": (
-        lambda: ["generate", "x" * 300],
-        "x" * 300,
-        "",
-        "File name too long",
+        lambda: ["generate", "x" * 191],
+        "store",
+        "x" * 50,
+        "choose a shorter one",
     ),
     "place inside a file": (
         lambda: ["generate", text("mine") + "/bad.zarr"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import uuid
 from pathlib import Path
@@ -20,6 +21,10 @@ __all__ = ["finish_fold", "fold", "staged_plan", "staging_of"]
 # Names of files of the old set that the new one does not have.
 _OBSOLETE = "obsolete.txt"
 
+# Of 255 that a file system takes, the longest addition is 61: the receipts of an
+# extension while they are being deleted.
+_LONGEST_NAME = 190
+
 
 def staging_of(store: Path) -> Path:
     """Return where the pieces are made by which a store is extended.
@@ -33,7 +38,15 @@ def staging_of(store: Path) -> Path:
     -------
     Path
         An incomplete store beside it.
+
+    Raises
+    ------
+    InputError
+        If the store's name leaves no room for the longer names of what lies beside it.
     """
+    if len(os.fsencode(store.name)) > _LONGEST_NAME:
+        expected = f"a name of at most {_LONGEST_NAME} bytes"
+        raise InputError("store", store.name, expected, "choose a shorter one")
     return store.with_name(f"{store.name}.extension")
 
 
