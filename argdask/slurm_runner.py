@@ -49,11 +49,7 @@ def runner(choices: ClusterChoices) -> Iterator[Client]:
     """
     from distributed import Client
 
-    tasks = int(os.environ.get("SLURM_NTASKS", "0"))
-    if tasks < 3 or "SLURM_PROCID" not in os.environ:
-        expected = "three tasks or more: a scheduler, the driver, workers"
-        cure = "for example srun -n 10 argdask generate OUT --cluster runner"
-        raise InputError("cluster", f"runner with {tasks} tasks", expected, cure)
+    tasks = _tasks()
     dask_jobqueue()
     folder = Path(choices.log_directory).absolute()
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,6 +86,16 @@ def runner(choices: ClusterChoices) -> Iterator[Client]:
                 yield client
         finally:
             file.unlink(missing_ok=True)
+
+
+def _tasks() -> int:
+    """Return how many tasks there are, if they are enough."""
+    tasks = int(os.environ.get("SLURM_NTASKS", "0"))
+    if tasks < 3 or "SLURM_PROCID" not in os.environ:
+        expected = "three tasks or more: a scheduler, the driver, workers"
+        cure = "for example srun -n 10 argdask generate OUT --cluster runner"
+        raise InputError("cluster", f"runner with {tasks} tasks", expected, cure)
+    return tasks
 
 
 def _await_all(client: Client, workers: int, choices: ClusterChoices) -> None:

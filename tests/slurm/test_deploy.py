@@ -19,7 +19,7 @@ import argdask as ad
 from argdask import cli
 from argdask.cluster_choices import ClusterChoices
 from argdask.clusters import local
-from argdask.job_queues import with_site
+from argdask.job_queues import dask_jobqueue, with_site
 
 pytestmark = pytest.mark.slurm
 
@@ -120,6 +120,8 @@ def test_the_configurations_are_right(name: str) -> None:
 def test_dasks_own_configuration_is_taken_over() -> None:
     with (DEPLOY / "jobqueue.yaml").open() as file:
         site = yaml.safe_load(file)
+    # It adds its own defaults when it is imported, and they are to stay.
+    dask_jobqueue()
     with dask.config.set(dask.config.merge(dask.config.config, site)):
         found = with_site("slurm", ClusterChoices(memory="3GB"))
     assert found.interface == "ib0"
