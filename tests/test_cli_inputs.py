@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,32 @@ def test_a_grid_from_spectra_of_ones_own(kind: str, igm: str, cosmology: Any) ->
     np.testing.assert_array_equal(ad.read_seds("grid.nc"), built)
     # Two spectra and the one between them, each with two amounts of dust.
     assert built.sizes == {"redshift": 3, "filter": 2, "template": 6}
+    same("pairs.zarr", ad.simulate(ad.Recipe(image_shape=8, galaxies=30), built))
+
+
+@pytest.mark.parametrize(
+    ("package", "templates"),
+    [
+        ("desc-bpz", 8),
+        pytest.param(
+            *("cosmos", 31),
+            marks=pytest.mark.skipif(
+                find_spec("rail") is None, reason="needs the extra cosmos"
+            ),
+        ),
+    ],
+)
+def test_a_grid_from_templates_of_a_package(package: str, templates: int) -> None:
+    choices = {
+        "redshifts": [0.2, 1.0],
+        "filters": ["acs_wfc_f606w", "wfc3_ir_f160w"],
+        "templates": {"package": package},
+    }
+    Path("grid.yaml").write_text(yaml.safe_dump(choices))
+    assert run("seds", "grid.yaml", "-o", "grid.nc") == 0
+    assert run("generate", "pairs.zarr", "--seds", "grid.nc", *setting()) == 0
+    built = ad.build_seds(ad.SedGrid(**choices))
+    assert built.sizes["template"] == templates
     same("pairs.zarr", ad.simulate(ad.Recipe(image_shape=8, galaxies=30), built))
 
 
