@@ -14,7 +14,7 @@ from argdask.schema import IMAGES
 from argdask.simulation import Simulation, dataset_of
 from argdask.store.listing import Entry
 from argdask.store.plan import Plan
-from argdask.store.receipts import environment
+from argdask.store.provenance import environment
 
 __all__ = [
     "Difference",

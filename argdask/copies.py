@@ -18,7 +18,7 @@ from argdask.schema import VARIABLES, validate
 from argdask.sed_sources import default_seds
 from argdask.simulation import Simulation
 from argdask.store.plan import Plan, check_images, plan_of
-from argdask.store.receipts import environment
+from argdask.store.provenance import environment
 
 __all__ = ["Copy"]
 

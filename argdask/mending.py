@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import xarray as xr
 
 from argdask.driver import Count, Opener, Progress, drive, reached
 from argdask.errors import IncompleteError, InputError
+from argdask.repaired import Repaired
 from argdask.skeletons import Skeleton
 from argdask.store import closing, files
 from argdask.store.attributes import (
@@ -31,57 +32,7 @@ from argdask.store.work import simulation_of
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Repaired", "mend_sizes", "repair"]
-
-
-@dataclass
-class Repaired:
-    """What was mended in a store, and what could not be."""
-
-    path: str
-    """The store."""
-    restored: list[str] = field(default_factory=list)
-    """Files that were written again: metadata, grid, catalogue, lists."""
-    pieces: list[tuple[str, int]] = field(default_factory=list)
-    """Kind and number of the pieces that were made again."""
-    galaxies: int = 0
-    """Galaxies whose images were made again."""
-    differing: list[str] = field(default_factory=list)
-    """Files that were made again and have other bytes than are recorded."""
-    lost: list[str] = field(default_factory=list)
-    """What could not be mended, and what would help."""
-    removed: list[str] = field(default_factory=list)
-    """Files that were no part of the store, and were deleted."""
-    foreign: list[str] = field(default_factory=list)
-    """Files that are no part of the store, and are still there."""
-
-    @property
-    def passed(self) -> bool:
-        """Whether the store is now as it was recorded."""
-        return not (self.differing or self.lost or self.foreign)
-
-    def to_json(self) -> str:
-        """Return all of it as JSON."""
-        pieces = [{"kind": kind, "index": index} for kind, index in self.pieces]
-        fields = {**asdict(self), "pieces": pieces, "passed": self.passed}
-        return json.dumps(fields, indent=2)
-
-    def to_text(self) -> str:
-        """Return all of it as lines for a person."""
-        made = [f"{kind} {index}" for kind, index in self.pieces]
-        told = {
-            "made again": made,
-            "restored": self.restored,
-            "deleted": self.removed,
-            "other bytes than recorded (another machine, or other versions; "
-            "--new-checksums records them)": self.differing,
-            "no part of the store (--remove-foreign deletes it)": self.foreign,
-            "cannot be mended": self.lost,
-        }
-        lines = [f"{what}: {one}" for what, names in told.items() for one in names]
-        if self.passed:
-            lines.append(f"{self.path}: as it was recorded")
-        return "\n".join(lines)
+__all__ = ["mend_sizes", "repair"]
 
 
 def repair(

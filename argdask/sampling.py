@@ -121,10 +121,8 @@ def stream_key(seed: int, purpose: str, bits: int = 128) -> int:
 
     Parameters
     ----------
-    seed
-        The recipe's seed, 0 to 2^64 - 1.
-    purpose
-        What the words are for: streams of different names are independent.
+    seed, purpose
+        As for `words`, where the purpose is the column.
     bits
         Length of the key, at most 128.
 

@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import Any
 
-from argdask.store.receipts import job_id
+from argdask.store.provenance import job_id
 
 __all__ = ["dask_setup"]
 

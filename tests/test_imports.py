@@ -41,6 +41,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("submission", "worker_setup", "verification", "inspection"),
         *("plotting", "loaders", "planning", "extension", "replacing", "steps"),
         *("comparison", "copies", "mending", "monitoring", "skeletons", "forecast"),
+        "repaired",
     ),
     (
         *("cli", "cli_cluster", "cli_look", "cli_mend", "cli_options", "cli_seds"),

@@ -23,12 +23,13 @@ from distributed import Client, LocalCluster
 import argdask as ad
 from argdask import cli
 from argdask.errors import IncompleteError, InputError
+from argdask.repaired import Repaired
 from argdask.store import closing
 from argdask.store.attributes import read_root, unsealed
 from argdask.store.files import record_of
 from argdask.store.formats import FORMATS
 from argdask.store.listing import read_list
-from argdask.store.receipts import environment
+from argdask.store.provenance import environment
 
 
 @pytest.fixture(scope="module", params=sorted(FORMATS))
@@ -49,7 +50,7 @@ def copy(good: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(good, tmp_path / good.name))
 
 
-def assert_mended(path: Path, good: Path, **options: Any) -> ad.mending.Repaired:
+def assert_mended(path: Path, good: Path, **options: Any) -> Repaired:
     """Mend a store and compare every byte; nothing is left beside it."""
     done = ad.repair(path, **options)
     assert done.passed, done.to_text()

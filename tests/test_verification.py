@@ -22,7 +22,7 @@ from argdask.store import closing
 from argdask.store.attributes import read_root, unsealed
 from argdask.store.files import record_of
 from argdask.store.listing import read_list
-from argdask.store.receipts import environment
+from argdask.store.provenance import environment
 from argdask.verification import Report, verify
 
 FILES, STRUCTURE, GALAXIES = (

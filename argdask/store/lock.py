@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from argdask.store.receipts import job_id
+from argdask.store.provenance import job_id
 
 __all__ = ["Driver", "StoreInUseWarning", "driver_of", "driving", "remove_stale_lock"]
 

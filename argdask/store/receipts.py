@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import re
 import shutil
 import socket
@@ -14,17 +13,15 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 
 import google_crc32c
-import llvmlite.binding
 
 from argdask.store import files
 from argdask.store.files import FileRecord
 from argdask.store.plan import Piece, Plan
+from argdask.store.provenance import environment, job_id
 
 __all__ = [
     "Failure",
@@ -32,8 +29,6 @@ __all__ = [
     "Receipt",
     "done_and_failed",
     "done_receipts",
-    "environment",
-    "job_id",
     "read_journals",
     "remove_receipts",
 ]
@@ -373,29 +368,6 @@ def remove_receipts(store: Path) -> None:
     for path in list(store.parent.iterdir()):
         if re.fullmatch(left, path.name):
             shutil.rmtree(path, ignore_errors=True)
-
-
-@cache
-def environment() -> dict[str, str]:
-    """Return what the bits of a pixel may depend on besides the plan.
-
-    Returns
-    -------
-    dict
-        Versions of the packages that compute, and the kind of machine.
-    """
-    packages = ("argdask", "numpy", "scipy", "numba", "llvmlite")
-    found: dict[str, Any] = {name: metadata.version(name) for name in packages}
-    found["python"] = platform.python_version()
-    found["machine"] = platform.machine()
-    found["processor"] = llvmlite.binding.get_host_cpu_name()
-    return found
-
-
-def job_id() -> str:
-    """Return the id of the cluster job that this process runs in, or nothing."""
-    names = ("SLURM_JOB_ID", "PBS_JOBID", "JOB_ID", "LSB_JOBID", "OAR_JOB_ID")
-    return next((os.environ[name] for name in names if name in os.environ), "")
 
 
 def _folder(store: Path) -> Path:

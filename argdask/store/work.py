@@ -19,7 +19,8 @@ from argdask.store import files
 from argdask.store.attributes import read_root, readable
 from argdask.store.formats import FORMATS, format_of
 from argdask.store.plan import Plan
-from argdask.store.receipts import Receipt, environment, job_id
+from argdask.store.provenance import environment, job_id
+from argdask.store.receipts import Receipt
 
 __all__ = [
     "initialise",

@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 from argdask.recipe import Recipe
 from argdask.store.files import FileRecord, record_of
 from argdask.store.plan import Plan
+from argdask.store.provenance import environment, job_id
 from argdask.store.receipts import (
     Journal,
     Receipt,
     done_and_failed,
     done_receipts,
-    environment,
-    job_id,
     read_journals,
     remove_receipts,
 )
