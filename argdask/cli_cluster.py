@@ -350,7 +350,7 @@ def submit(
     from argdask import submission
 
     choices = _choices(cluster_config)
-    store = Path(out).absolute()
+    store = Path(out).resolve()
     commands = _commands_of(context)
     if tasks is None:
         if cluster_config is not None:

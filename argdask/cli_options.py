@@ -244,7 +244,7 @@ def stored_recipe(path: str, seds: Any = None) -> Recipe | None:
     from argdask.planning import intended_plan
     from argdask.store.staging import finish_fold
 
-    place = Path(path).absolute()
+    place = Path(path).resolve()
     finish_fold(place)
     # Of a complete store with a damaged plan there is a spare copy.
     mend_sizes(place, seds=seds, pieces=False)

@@ -80,7 +80,7 @@ def repair(
     IncompleteError
         If the store is not finished, or pieces could not be made.
     """
-    place = Path(path).absolute()
+    place = Path(path).resolve()
     # An extension that was broken off while it was folded in looks like damage.
     finish_fold(place)
     condition = condition_of(place)
@@ -226,8 +226,11 @@ class _Mending:
             pieces = list(plan.pieces())
             self._write(self._metadata, plain_bytes(root))
         else:
-            pieces = condition.pieces
-            if condition.wrong.keys() & condition.sealed:
+            # Those that no list names are made, too.
+            named = {entry.piece for entry in self._entries.values()}
+            unnamed = [piece for piece in plan.pieces() if piece not in named]
+            pieces = condition.pieces + unnamed
+            if not unnamed and condition.wrong.keys() & condition.sealed:
                 self._seal(root)
         if pieces:
             self._make(plan, pieces, root, client, progress)

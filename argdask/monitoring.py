@@ -101,7 +101,7 @@ def status(path: str | Path) -> Status:
     InputError
         If there is no store that argdask made.
     """
-    store = Path(path).absolute()
+    store = Path(path).resolve()
     plan = read_plan(store)
     if not is_complete(store):
         return _of(store, plan, "incomplete", 0, *done_and_failed(store, plan))

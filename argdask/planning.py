@@ -21,7 +21,13 @@ from argdask.store.formats import name_for
 from argdask.store.plan import Piece, Plan, check_images, plan_of
 from argdask.store.receipts import Receipt
 from argdask.store.staging import finish_fold, staged_plan, staging_of
-from argdask.store.work import initialise, read_attributes, read_plan, simulation_of
+from argdask.store.work import (
+    initialise,
+    read_attributes,
+    read_plan,
+    simulation_of,
+    sound_root,
+)
 from argdask.tables import UserTable
 
 __all__ = [
@@ -53,6 +59,8 @@ class Work:
     """How they are laid out."""
     first: int = 0
     """How many galaxies the store has already, if it is extended."""
+    replaces: bool = False
+    """Whether another store is there, which is to be set aside first."""
 
     def pieces(self) -> Iterator[Piece]:
         """Return all pieces that are made for it: those with rows that are new."""
@@ -66,7 +74,7 @@ class Work:
     @property
     def complete(self) -> bool:
         """Whether there is nothing left to do."""
-        if not is_complete(self.store):
+        if self.replaces or not is_complete(self.store):
             return False
         return read_plan(self.store).galaxies == self.plan.galaxies
 
@@ -148,8 +156,8 @@ def planned(
                 "the extension of a store that is gone was left there: delete it",
             )
         return planned_anew(recipe, store, seds, catalogue)
-    stored = read_plan(store)
     finish_fold(store)
+    sound_root(store)
     stored = read_plan(store)
     own, _ = simulation_of(store, stored.fingerprint)
     here = Work(store, store, own, stored)

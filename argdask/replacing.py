@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from argdask.errors import InputError
-from argdask.planning import Work, begin, check, planned_anew
+from argdask.planning import Work, begin, planned_anew
 from argdask.recipe import Recipe
 from argdask.store.work import read_attributes
 
-__all__ = ["replaced"]
+__all__ = ["planned_over", "set_aside"]
 
 # Ends of the names of what may lie beside a store: an extension, and receipts.
 _BESIDE = (".extension.receipts", ".extension", ".receipts")
 
 
-def replaced(
+def planned_over(
     recipe: Recipe | None, store: Path, seds: xr.DataArray | None, catalogue: Any
 ) -> Work:
-    """Set a store aside and make the skeleton of another in its place.
+    """Plan a new store in the place of the one that is there; change nothing.
 
     Parameters
     ----------
@@ -38,23 +39,37 @@ def replaced(
     Returns
     -------
     Work
+        What is to be made, and whether something is to be set aside for it.
+
+    Raises
+    ------
+    InputError
+        If something given is wrong, or what is there is no store.
+    """
+    work = planned_anew(recipe, store, seds, catalogue)
+    if not store.exists():
+        return work
+    state = read_attributes(store).get("state")
+    # The same command again, after it was stopped, goes on.
+    goes_on = state != "complete" and _same(work, store)
+    return replace(work, replaces=not goes_on)
+
+
+def set_aside(work: Work) -> None:
+    """Rename the store that is there and make the skeleton of another in its place.
+
+    Parameters
+    ----------
+    work
         What is to be made. The old store lies beside, under a name that ends in
         ``.replaced``, and is deleted once the new one is complete.
 
     Raises
     ------
     InputError
-        If something given is wrong, there is too little space for both, or what is
-        there is no store. Nothing is changed then.
+        If the place cannot be written. Nothing is changed then.
     """
-    work = planned_anew(recipe, store, seds, catalogue)
-    if not store.exists():
-        return work
-    state = read_attributes(store).get("state")
-    if state != "complete" and _same(work, store):
-        # The same command again, after it was stopped: it goes on.
-        return work
-    check(work, [])
+    store = work.store
     aside = store.with_name(f"{store.name}.{uuid.uuid4().hex}.replaced")
     # The store last: whatever is left when this is cut off still belongs together.
     every = (store.with_name(f"{store.name}{end}") for end in _BESIDE)
@@ -72,7 +87,6 @@ def replaced(
             if not old.exists():
                 new.rename(old)
         raise
-    return work
 
 
 def _same(work: Work, store: Path) -> bool:

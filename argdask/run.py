@@ -16,7 +16,7 @@ from argdask.errors import IncompleteError, InputError
 from argdask.mending import mend_sizes
 from argdask.planning import Work, begin, check, planned
 from argdask.recipe import Recipe
-from argdask.replacing import replaced
+from argdask.replacing import planned_over, set_aside
 from argdask.store import closing
 from argdask.store.lock import driving, remove_stale_lock
 from argdask.store.plan import Plan
@@ -104,25 +104,28 @@ def write(
     for the scale looked at fewer galaxies than it would by now, it holds the number.
     """
     # Workers may have another working directory.
-    place = Path(path).absolute()
+    place = Path(path).resolve()
     mended = 0
     if not overwrite:
         # A fold that was broken off looks like damage.
         finish_fold(place)
         brought: Any = {"seds": seds, "catalogue": catalogue}
         mended = mend_sizes(place, **brought, client=client, progress=progress)
-    work = (replaced if overwrite else planned)(recipe, place, seds, catalogue)
+    work = (planned_over if overwrite else planned)(recipe, place, seds, catalogue)
     if work.complete:
         tidy(work)
         return Summary(place, work.plan, mended, closing.size_of(place))
-    done = done_receipts(work.place, work.plan)
+    done = [] if work.replaces else done_receipts(work.place, work.plan)
     check(work, done)
     finished = {(r.kind, r.index) for r in done}
     tasks = [piece for piece in work.pieces() if piece not in finished]
     before = work.kept + sum(r.stop - r.start for r in done if r.kind == "part")
     # A cluster that cannot be reached says so before anything is made.
     with resumable(work), reached(client, len(tasks)) as workers:
-        begin(work, done)
+        if work.replaces:
+            set_aside(work)
+        else:
+            begin(work, done)
         count = Count(before, work.plan.galaxies, progress)
         with driving(place):
             drive(work.place, work.plan, tasks, workers, count)

@@ -9,9 +9,9 @@ import xarray as xr
 
 from argdask.driver import Count, Progress, drive
 from argdask.errors import InputError
-from argdask.planning import Work, begin, planned
+from argdask.planning import Work, begin, check, planned
 from argdask.recipe import Recipe
-from argdask.replacing import replaced
+from argdask.replacing import planned_over, set_aside
 from argdask.run import Summary, close, resumable, tidy
 from argdask.store import closing
 from argdask.store.receipts import done_receipts
@@ -54,9 +54,12 @@ def init(
         If something given is wrong, the store at `path` has another plan, or there is
         too little space. Nothing is changed then.
     """
-    store = Path(path).absolute()
-    work = (replaced if overwrite else planned)(recipe, store, seds, catalogue)
-    if not work.complete:
+    store = Path(path).resolve()
+    work = (planned_over if overwrite else planned)(recipe, store, seds, catalogue)
+    if work.replaces:
+        check(work, [])
+        set_aside(work)
+    elif not work.complete:
         begin(work, done_receipts(work.place, work.plan))
     return Summary(work.store, work.plan, 0, 0)
 
@@ -146,7 +149,7 @@ def finalise(path: str | Path) -> Summary:
 
 def _existing(path: str | Path) -> Work:
     """Find the work at a store that is there."""
-    store = Path(path).absolute()
+    store = Path(path).resolve()
     if not store.exists():
         raise InputError(
             "store", str(store), "a store that argdask made", "`argdask init` makes one"

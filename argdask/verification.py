@@ -15,7 +15,7 @@ import xarray as xr
 from argdask import comparison
 from argdask.comparison import Exactness
 from argdask.copies import Copy
-from argdask.errors import InputError
+from argdask.errors import IncompleteError, InputError
 from argdask.schema import validate
 from argdask.simulation import Simulation, attributes_of
 from argdask.store.attributes import read_root
@@ -24,6 +24,7 @@ from argdask.store.formats import FORMATS
 from argdask.store.pieces import variables_of
 from argdask.store.plan import Plan, check_images
 from argdask.store.reading import open_pairs
+from argdask.store.staging import is_folding
 from argdask.store.work import read_attributes, read_plan, simulation_of
 
 __all__ = ["Check", "Report", "verify"]
@@ -130,6 +131,11 @@ def verify(
         If the store is not finished.
     """
     place = Path(path)
+    if is_folding(place):
+        raise IncompleteError(
+            f"{place}: an extension was broken off while it was folded in; "
+            f"`argdask generate {place}` goes on with it"
+        )
     try:
         condition = condition_of(place)
     except InputError:

@@ -19,6 +19,7 @@ __all__ = [
     "METADATA_CHECKSUM",
     "OF_THE_STORE",
     "checksum_of_root",
+    "is_sound",
     "plain_bytes",
     "read_root",
     "readable",
@@ -109,6 +110,22 @@ def checksum_of_root(root: dict[str, Any]) -> int:
     attributes = {k: v for k, v in root["attributes"].items() if k != METADATA_CHECKSUM}
     text = json.dumps({**root, "attributes": attributes}, sort_keys=True)
     return int(google_crc32c.value(text.encode()))
+
+
+def is_sound(root: dict[str, Any]) -> bool:
+    """Return whether the root's metadata have the checksum that they hold.
+
+    Parameters
+    ----------
+    root
+        The metadata.
+
+    Returns
+    -------
+    bool
+        False where they hold none, too.
+    """
+    return bool(root["attributes"].get(METADATA_CHECKSUM) == checksum_of_root(root))
 
 
 def unsealed(root: dict[str, Any]) -> dict[str, Any]:

@@ -66,6 +66,7 @@ def finalise(
         if read_attributes(path).get("state") != "complete":
             _refuse_missing(path, plan, receipts, first)
             entries, environments = _entries(path, sweep(path), receipts, kept)
+            _refuse_gaps(path, plan, entries)
             found = format_of(path)
             root = unsealed(found.committed(path, read_root(path / found.METADATA)))
             listed = f"[{', '.join(environments)}]"
@@ -133,6 +134,16 @@ def _refuse_missing(
         raise IncompleteError(
             f"{path}: {len(missing)} pieces are missing: {listed}{more}; run the same "
             "command again to resume"
+        )
+
+
+def _refuse_gaps(path: Path, plan: Plan, entries: Mapping[str, Entry]) -> None:
+    """See that the pieces that are listed are those of the plan, each of them."""
+    listed = {entry.piece for entry in entries.values()} - {None}
+    if listed != set(plan.pieces()):
+        raise IncompleteError(
+            f"{path}: it has {len(listed)} of {len(list(plan.pieces()))} pieces, and "
+            "the others have no receipts; see `argdask verify`"
         )
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import uuid
 from pathlib import Path
+from typing import Any
 
 from argdask.errors import InputError
 from argdask.store import closing, files
+from argdask.store.attributes import CHECKSUMS_CHECKSUM
 from argdask.store.formats import FORMATS, format_of
-from argdask.store.listing import CHECKSUMS, read_list
+from argdask.store.listing import CHECKSUMS, Entry, from_bytes, read_list, to_bytes
 from argdask.store.plan import Plan
 from argdask.store.receipts import Receipt, remove_receipts
-from argdask.store.work import read_attributes, read_plan
+from argdask.store.spare import SPARE, Spare
+from argdask.store.work import read_attributes, read_plan, sound_root
 
-__all__ = ["finish_fold", "fold", "staged_plan", "staging_of"]
+__all__ = ["finish_fold", "fold", "is_folding", "staged_plan", "staging_of"]
 
 # Names of files of the old set that the new one does not have.
 _OBSOLETE = "obsolete.txt"
@@ -71,6 +75,7 @@ def staged_plan(store: Path) -> Plan | None:
     staging = staging_of(store)
     if not _has_root(staging):
         return None
+    sound_root(staging)
     staged, stored = read_plan(staging), read_plan(store)
     others = set(staged.differences(stored)) - {"catalogue"}
     if others or staged.galaxies <= stored.galaxies:
@@ -115,8 +120,13 @@ def fold(store: Path, plan: Plan, receipts: list[Receipt]) -> None:
     """
     staging = staging_of(store)
     if read_attributes(staging).get("state") != "complete":
+        root = sound_root(store)
         first = read_plan(store).galaxies
-        kept = {n: one for n, one in read_list(store).items() if one.piece is not None}
+        kept = {
+            name: one
+            for name, one in _sound_list(store, root).items()
+            if one.piece is not None
+        }
         again = {name for receipt in receipts for name in receipt.files}
         for name, one in kept.items():
             file = store / name
@@ -129,10 +139,29 @@ def fold(store: Path, plan: Plan, receipts: list[Receipt]) -> None:
                     f"the whole file {name}",
                     f"mend it by `argdask repair {store}`",
                 )
-        made_by = json.loads(read_attributes(store)["environments"])
+        made_by = json.loads(root["attributes"]["environments"])
         texts = [json.dumps(environment, sort_keys=True) for environment in made_by]
         closing.finalise(staging, plan, receipts, closing.Kept(kept, texts), first)
     finish_fold(store)
+
+
+def is_folding(store: Path) -> bool:
+    """Return whether an extension was broken off while it was folded in.
+
+    Parameters
+    ----------
+    store
+        The store.
+
+    Returns
+    -------
+    bool
+        Whether its files may lie at either place.
+    """
+    staging = staging_of(store)
+    if not (store.exists() and _has_root(staging)):
+        return False
+    return bool(read_attributes(staging).get("state") == "complete")
 
 
 def finish_fold(store: Path) -> None:
@@ -142,9 +171,15 @@ def finish_fold(store: Path) -> None:
     ----------
     store
         The store.
+
+    Raises
+    ------
+    InputError
+        If something is missing of the extension without which it cannot be finished.
+        Nothing is changed then.
     """
     staging = staging_of(store)
-    if not staging.exists():
+    if not (store.exists() and staging.exists()):
         return
     with closing.alone(store):
         if _has_root(staging):
@@ -152,23 +187,90 @@ def finish_fold(store: Path) -> None:
                 return
             _move(store, staging)
         if staging.exists():
+            _refuse_lost(store, staging)
             _clean(store, staging)
     remove_receipts(staging)
+
+
+def _sound_list(path: Path, root: dict[str, Any]) -> dict[str, Entry]:
+    """Read the list of a complete store, and refuse one that is not its root's."""
+    listed = (path / CHECKSUMS).read_bytes() if (path / CHECKSUMS).is_file() else b""
+    if files.record_of_bytes(listed).crc32c != root["attributes"][CHECKSUMS_CHECKSUM]:
+        raise InputError(
+            "store",
+            str(path),
+            "the list of checksums that was written there",
+            f"mend it by `argdask repair {path}`",
+        )
+    return from_bytes(listed)
+
+
+def _list_of_fold(store: Path, staging: Path, root: dict[str, Any]) -> bytes:
+    """Find the list of the whole set, which may be at either place, or spare."""
+    found = []
+    for place in (staging, store):
+        if (place / CHECKSUMS).is_file():
+            found.append((place / CHECKSUMS).read_bytes())
+    for place in (staging, store):
+        copy = Spare(place).get(CHECKSUMS)
+        if copy is not None:
+            with contextlib.suppress(ValueError):
+                spare = Entry(files.record_of(place / SPARE))
+                found.append(to_bytes({**from_bytes(copy), SPARE: spare}))
+    for listed in found:
+        wanted = root["attributes"][CHECKSUMS_CHECKSUM]
+        if files.record_of_bytes(listed).crc32c == wanted:
+            return listed
+    raise InputError(
+        "store",
+        str(staging),
+        f"its {CHECKSUMS}, or a spare copy",
+        "bring it back; or delete the folder, and the extension with it, and mend the "
+        f"store by `argdask repair {store}`",
+    )
 
 
 def _move(store: Path, staging: Path) -> None:
     """Rename files into the store: of galaxies, then of metadata, list, root."""
     metadata = format_of(staging).METADATA
-    if (staging / CHECKSUMS).exists():
-        new = read_list(staging)
-        gone = sorted(set(read_list(store)) - set(new))
-        with files.whole_file(staging / _OBSOLETE) as whole:
-            whole.write("".join(f"{name}\n" for name in gone).encode())
-        # What no piece made comes after the galaxies that it tells of.
-        names = sorted(new, key=lambda name: (new[name].piece is None, name))
-        _rename(store, staging, names)
-    _rename(store, staging, [CHECKSUMS])
+    listed = _list_of_fold(store, staging, sound_root(staging))
+    new = from_bytes(listed)
+    if not (staging / _OBSOLETE).exists():
+        # Of a list that is damaged nobody can say what the new set lacks.
+        with contextlib.suppress(InputError):
+            gone = sorted(set(read_list(store)) - set(new))
+            with files.whole_file(staging / _OBSOLETE) as whole:
+                whole.write("".join(f"{name}\n" for name in gone).encode())
+    # What no piece made comes after the galaxies that it tells of.
+    names = sorted(new, key=lambda name: (new[name].piece is None, name))
+    _rename(store, staging, names)
+    with files.whole_file(store / CHECKSUMS) as whole:
+        whole.write(listed)
+    (staging / CHECKSUMS).unlink(missing_ok=True)
     _rename(store, staging, [metadata])
+
+
+def _refuse_lost(store: Path, staging: Path) -> None:
+    """See that what is left is not needed: the root was moved, rather than lost."""
+    left = set(files.files_below(staging)) - {_OBSOLETE}
+    if not left:
+        return
+    known = read_list(store)
+    # A writer that came late made a piece again that is in the store by now.
+    again = {
+        name
+        for name in left & set(known)
+        if files.record_of(staging / name) == known[name].record
+        and (store / name).is_file()
+        and (store / name).stat().st_size == known[name].record.size
+    }
+    if left - again:
+        raise InputError(
+            "store",
+            str(staging),
+            "an extension with its metadata",
+            "bring them back, or delete the folder, and the extension with it",
+        )
 
 
 def _rename(store: Path, staging: Path, names: list[str]) -> None:

@@ -16,7 +16,14 @@ from argdask import seds as grids
 from argdask.errors import InputError
 from argdask.simulation import Simulation
 from argdask.store import files
-from argdask.store.attributes import read_root, readable
+from argdask.store.attributes import (
+    METADATA_CHECKSUM,
+    checksum_of_root,
+    is_sound,
+    plain_bytes,
+    read_root,
+    readable,
+)
 from argdask.store.formats import FORMATS, format_of
 from argdask.store.plan import Plan
 from argdask.store.provenance import environment, job_id
@@ -30,6 +37,7 @@ __all__ = [
     "read_plan",
     "read_seds_of_store",
     "simulation_of",
+    "sound_root",
 ]
 
 
@@ -54,6 +62,7 @@ def initialise(path: Path, simulation: Simulation, plan: Plan) -> None:
     try:
         partial.mkdir()
         FORMATS[plan.format].write_skeleton(partial, simulation, plan)
+        _seal(partial / FORMATS[plan.format].METADATA)
         files.sync_tree(partial)
         partial.rename(path)
     except OSError as error:
@@ -71,6 +80,43 @@ def initialise(path: Path, simulation: Simulation, plan: Plan) -> None:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def _seal(metadata: Path) -> None:
+    """Give the root's metadata the checksum by which damage of the plan is noticed."""
+    root = read_root(metadata)
+    root["attributes"][METADATA_CHECKSUM] = checksum_of_root(root)
+    metadata.write_bytes(plain_bytes(root))
+
+
+def sound_root(path: Path) -> dict[str, Any]:
+    """Read the metadata of a store's root, and refuse what is damaged.
+
+    Parameters
+    ----------
+    path
+        The store.
+
+    Returns
+    -------
+    dict
+        The metadata, with the attributes under their own key.
+
+    Raises
+    ------
+    InputError
+        If there is no store that argdask made, or the metadata are not as they were
+        written.
+    """
+    root = read_root(path / format_of(path).METADATA)
+    if not is_sound(root):
+        raise InputError(
+            "store",
+            str(path),
+            "the metadata that were written there",
+            f"if it was complete, mend it by `argdask repair {path}`",
+        )
+    return root
 
 
 def _has_plan(path: Path, plan: Plan) -> bool:
