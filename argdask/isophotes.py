@@ -20,7 +20,9 @@ _INNER = 1.0 / 3.0  # of the largest ellipse, from which on its shape is measure
 _FITTED = 0.5  # and from which on its light is fitted
 _BINS = 8
 _ROUNDS = 40
-_SIGNIFICANT = 4.0
+# Rings that are less significant than this tell too little of the slope: over 400 noisy
+# exponentials the worst scale is then off by 16 %, by 41 % with half of it.
+_SIGNIFICANT = 8.0
 _NARROWEST = 0.1  # axis ratio
 
 

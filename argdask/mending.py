@@ -90,7 +90,7 @@ def repair(
         )
     done = Repaired(str(path), foreign=list(condition.foreign))
     done.lost += [f"{name} may not be read by you" for name in condition.refused]
-    if condition.wrong:
+    if condition.wrong or condition.unnamed:
         _mend(condition, (seds, catalogue), done, client, progress, new_checksums)
     if done.foreign and remove_foreign:
         _refuse_unwritable(place, done.foreign)
@@ -226,11 +226,8 @@ class _Mending:
             pieces = list(plan.pieces())
             self._write(self._metadata, plain_bytes(root))
         else:
-            # Those that no list names are made, too.
-            named = {entry.piece for entry in self._entries.values()}
-            unnamed = [piece for piece in plan.pieces() if piece not in named]
-            pieces = condition.pieces + unnamed
-            if not unnamed and condition.wrong.keys() & condition.sealed:
+            pieces = condition.pieces + condition.unnamed
+            if not condition.unnamed and condition.wrong.keys() & condition.sealed:
                 self._seal(root)
         if pieces:
             self._make(plan, pieces, root, client, progress)

@@ -224,6 +224,9 @@ class _Look:
             # Another version may describe itself in other words.
             if key != "source" and pairs.attrs.get(key) != value:
                 wrong.append(f"attribute {key} is not what the plan gives")
+        unnamed = self._condition.unnamed
+        self.pieces.update(unnamed)
+        wrong += ["{} {} is in no list".format(*piece) for piece in unnamed[:10]]
         metadata = self._condition.metadata
         root = read_root(self._path / metadata)
         if FORMATS[plan.format].committed(self._path, root) != root:

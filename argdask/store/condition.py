@@ -21,7 +21,9 @@ from argdask.store.attributes import (
 from argdask.store.files import FileRecord
 from argdask.store.formats import FORMATS, name_for
 from argdask.store.listing import CHECKSUMS, Entry
+from argdask.store.plan import Piece
 from argdask.store.spare import SPARE, Spare
+from argdask.store.work import plan_in
 
 __all__ = ["Condition", "condition_of"]
 
@@ -56,6 +58,15 @@ class Condition:
     def pieces(self) -> list[tuple[str, int]]:
         """Kind and number of the pieces with wrong files."""
         return listing.pieces_in(self.entries or {}, self.wrong)
+
+    @property
+    def unnamed(self) -> list[Piece]:
+        """The pieces of the plan that the list of files does not have."""
+        if self.root is None or self.entries is None:
+            return []
+        named = {entry.piece for entry in self.entries.values()}
+        plan = plan_in(self.root["attributes"], self.path)
+        return [piece for piece in plan.pieces() if piece not in named]
 
     def is_piece(self, name: str) -> bool:
         """Return whether a file is one of a piece."""
