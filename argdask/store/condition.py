@@ -65,7 +65,11 @@ class Condition:
         if self.root is None or self.entries is None:
             return []
         named = {entry.piece for entry in self.entries.values()}
-        plan = plan_in(self.root["attributes"], self.path)
+        try:
+            plan = plan_in(self.root["attributes"], self.path)
+        except InputError:
+            # A plan that is none has no pieces; what reads it says so.
+            return []
         return [piece for piece in plan.pieces() if piece not in named]
 
     def is_piece(self, name: str) -> bool:
