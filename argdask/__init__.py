@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from argdask.pairs import build, simulate
     from argdask.plotting import plot_seds, preview
     from argdask.recipe import Recipe
+    from argdask.renoising import add_noise
     from argdask.run import write
     from argdask.sed_building import build_seds
     from argdask.sed_choices import SedGrid
@@ -39,6 +40,7 @@ _HOMES = {
     "InputError": "argdask.errors",
     "Recipe": "argdask.recipe",
     "SedGrid": "argdask.sed_choices",
+    "add_noise": "argdask.renoising",
     "build": "argdask.pairs",
     "build_seds": "argdask.sed_building",
     "default_seds": "argdask.sed_sources",
@@ -67,6 +69,7 @@ __all__ = [
     "InputError",
     "Recipe",
     "SedGrid",
+    "add_noise",
     "build",
     "build_seds",
     "default_seds",

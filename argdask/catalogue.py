@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -13,13 +14,14 @@ from argdask.components import ComponentTemplates, draw_fractions, draw_profiles
 from argdask.errors import InputError
 from argdask.image_light import ImageLight
 from argdask.interpolation import flux_at
-from argdask.recipe import ComponentsProfile, Recipe
+from argdask.recipe import SMALLEST_RADIUS, ComponentsProfile, Recipe
 from argdask.recipe_tables import check_images, fitted_table
 from argdask.redshift_pairs import TemplateLists, cells_of, on_grid, pair_law
 from argdask.redshift_rows import Given, RowLaw, snapped
 from argdask.sampling import pick
-from argdask.schema import COMPONENT, flat_name
+from argdask.schema import COMPONENT, ENDS, flat_name
 from argdask.seds import age_of_universe, check_seds, select_filters
+from argdask.sizes import Sizes, least_radius
 from argdask.tables import UserTable
 
 __all__ = ["Catalogue", "Columns"]
@@ -69,6 +71,7 @@ class Catalogue:
         self.flux: NDArray[np.float64] = np.ascontiguousarray(by_template.values)
         self._brightness = BrightnessLaw(recipe, self.seds, self.flux)
         self._templates = self._template_lists()
+        self._sizes = self._checked_sizes()
         if table is not None:
             table = fitted_table(table, recipe, self.seds, images)
         self.table = table
@@ -115,11 +118,17 @@ class Catalogue:
             elif known is not None:
                 columns["image_redshift"] = np.full(galaxy_id.size, known)
         columns["z_in"], columns["z_out"] = z_in, z_out
+        return self._with_sizes(columns | self._of_galaxies(rows, z_in, z_out))
+
+    def _of_galaxies(
+        self, rows: Rows, z_in: NDArray[np.float64], z_out: NDArray[np.float64]
+    ) -> Columns:
+        """Return the columns of galaxies from their templates on."""
         profile = self.recipe.profile
         if isinstance(profile, ComponentsProfile):
-            return columns | self._of_components(profile, rows, z_in, z_out)
+            return self._of_components(profile, rows, z_in, z_out)
         template = self._draw_templates(rows, z_in, z_out)
-        columns["sed_index"] = template.astype(np.int32)
+        columns: Columns = {"sed_index": template.astype(np.int32)}
         flux_in = flux_at(self.flux, self.redshift, z_in, template)
         columns.update(self._brightness.draw(rows, flux_in, template))
         for name, law in profile.parameters.items():
@@ -161,6 +170,39 @@ class Catalogue:
             columns[end] = sum(values.swapaxes(0, 1)[1:], start=values[:, 0])
         columns |= {f"{COMPONENT}_{end}": values for end, values in flux.items()}
         return columns
+
+    def _with_sizes(self, columns: Columns) -> Columns:
+        """Add the sizes that galaxies have at their redshifts, where they change."""
+        if self._sizes is None or "half_light_radius" not in columns:
+            return columns
+        radius = columns["half_light_radius"]
+        for end in ENDS.values():
+            ratio = self._sizes.ratio(columns[f"z_{end}"])
+            ratio = ratio.reshape(-1, *[1] * (radius.ndim - 1))
+            columns[f"half_light_radius_{end}"] = radius * ratio
+        return columns
+
+    def _checked_sizes(self) -> Sizes | None:
+        """Return what sizes follow from, and refuse those that would be too small."""
+        if not self.recipe.angular_size:
+            return None
+        least = least_radius(self.recipe, self.seds)
+        profile = self.recipe.profile
+        places: dict[str, Any] = {"profile": profile}
+        if isinstance(profile, ComponentsProfile):
+            each = profile.components.items()
+            places = {f"profile.components.{name}": one for name, one in each}
+        for place, one in places.items():
+            law = one.parameters.get("half_light_radius")
+            if law is not None and law.support()[0] < least * (1 - 1e-9):
+                raise InputError(
+                    f"{place}.half_light_radius",
+                    f"{law.support()[0]:g} arcsec",
+                    f"at least {least:g}, so that it has {SMALLEST_RADIUS:g} pixels at "
+                    "every redshift",
+                    "set its minimum, or a smaller pixel_scale",
+                )
+        return Sizes(self.recipe, self.seds)
 
     def ids(self, start: int, stop: int) -> NDArray[np.int64]:
         """Return the ids of rows of the set: their own numbers, or the table's ids."""

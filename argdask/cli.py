@@ -219,10 +219,11 @@ def _print_summary(out: str, made: Any) -> None:
     recipe = made.plan.recipe
     height, width = recipe.image_shape
     state = f"{made.made} made now" if made.made else "it was complete"
+    shown = json.dumps(recipe.images[-2:])
     click.echo(
         f"{made.plan.galaxies} pairs of {height}x{width} pixels in {made.path} "
         f"({made.size / 1e6:.1f} MB; {state}).\n\n"
         "    import argdask as ad\n"
         f"    pairs = ad.open_pairs({out!r})\n"
-        '    pairs[["input", "target"]].isel(galaxy=0).compute()\n'
+        f"    pairs[{shown}].isel(galaxy=0).compute()\n"
     )

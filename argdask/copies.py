@@ -107,8 +107,9 @@ class Copy:
         pairs = self._pairs
         known = [name for name in VARIABLES if name in pairs.variables]
         wrong = validate(pairs, known)
-        there = [name for name in ("input", "target") if name in known]
-        missing = {"input", "target", "galaxy_id", "z_in", "z_out"} - set(known)
+        images = self._recipe.images
+        there = [name for name in images if name in known]
+        missing = {*images, "galaxy_id", "z_in", "z_out"} - set(known)
         self.notes += [f"{name}: it is not in the copy" for name in sorted(missing)]
         if {"z_in", "z_out"} <= set(known):
             rows = np.flatnonzero(~(pairs["z_out"].values > pairs["z_in"].values))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from argdask.caching import compiled
 
-__all__ = ["multiply", "multiply_convolved"]
+__all__ = ["light_in_frame", "multiply", "multiply_convolved"]
 
 
 def multiply(
@@ -129,6 +129,35 @@ def multiply_convolved(
         cubes.reshape(rows[0], pixels, filters),
     )
     return cubes
+
+
+def light_in_frame(stamps: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Add up the pixels of each stamp.
+
+    Parameters
+    ----------
+    stamps
+        Light in each pixel (..., y, x).
+
+    Returns
+    -------
+    ndarray
+        The sums (...), in float64 and in the order of pixels, so that those of one
+        stamp depend on nothing else.
+    """
+    *rows, height, width = stamps.shape
+    sums = np.empty(int(np.prod(rows)))
+    _sum(np.ascontiguousarray(stamps).reshape(sums.size, height * width), sums)
+    return sums.reshape(rows)
+
+
+@compiled
+def _sum(stamps: NDArray[np.float32], sums: NDArray[np.float64]) -> None:
+    for row in range(sums.size):
+        total = 0.0
+        for light in stamps[row]:
+            total += light
+        sums[row] = total
 
 
 @compiled

@@ -49,12 +49,14 @@ def enlarged(store: Path, stored: Plan, asked: Simulation) -> tuple[Simulation, 
         )
     asked.catalogue.check_inputs()
     recipe = _stated_scale(asked.recipe, stored)
-    larger = Simulation(recipe, asked.catalogue.seds, stored.scale, table=table)
+    grid = asked.catalogue.seds
+    brought: dict[str, Any] = {"table": table, "psfs": asked.psfs}
+    larger = Simulation(recipe, grid, stored.scale, **brought)
     plan = plan_of(larger, stored.format)
     if _laid_out(plan) != _laid_out(stored):
         layout = recipe.layout.model_copy(update=_laid_out(stored))
         recipe = recipe.model_copy(update={"layout": layout})
-        larger = Simulation(recipe, asked.catalogue.seds, stored.scale, table=table)
+        larger = Simulation(recipe, grid, stored.scale, **brought)
         plan = plan_of(larger, stored.format)
     # The images were hashed, and the recipe compared, by whoever asks.
     return larger, replace(plan, images=stored.images)

@@ -249,8 +249,11 @@ class _Sample:
         chosen = recipe.layout.model_copy(update={**layout, "compression": compression})
         recipe = recipe.model_copy(update={"layout": chosen, "galaxies": self._rows})
         catalogue = self._simulation.catalogue
-        scale, table = self._simulation.scale, catalogue.table
-        sample = Simulation(recipe, catalogue.seds, scale, table=table)
+        brought: dict[str, Any] = {
+            "table": catalogue.table,
+            "psfs": self._simulation.psfs,
+        }
+        sample = Simulation(recipe, catalogue.seds, self._simulation.scale, **brought)
         small = plan_of(sample, name)
         with tempfile.TemporaryDirectory(prefix="argdask-plan-") as folder:
             path = Path(folder) / "sample"

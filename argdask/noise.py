@@ -12,7 +12,13 @@ from argdask.caching import compiled
 from argdask.elementary import LOG2_E, exp2
 from argdask.streams import fill_normals, fill_words
 
-__all__ = ["ROLES", "add_noise", "electrons_per_microjansky", "sigma_of_depth"]
+__all__ = [
+    "EPOCHS",
+    "ROLES",
+    "add_noise",
+    "electrons_per_microjansky",
+    "sigma_of_depth",
+]
 
 ROLES = {"input": 0, "target": 1}
 """Numbers of the images of a galaxy, which have noise of their own."""
@@ -28,7 +34,8 @@ _COUNTED_BELOW = 16.0
 _MOST_COUNTED = 64
 _RECIPROCALS = 1.0 / np.arange(1.0, _MOST_COUNTED + 1)
 
-_EPOCHS = 2**31
+EPOCHS = 2**31
+"""Numbers of draws are below this."""
 
 
 def electrons_per_microjansky(
@@ -136,8 +143,8 @@ def add_noise(
         raise ValueError("electrons must be finite and not negative")
     if not (np.isfinite(sigmas) & (sigmas >= 0)).all():
         raise ValueError("sigma must be finite and not negative")
-    if not 0 <= epoch < _EPOCHS:
-        raise ValueError(f"epoch {epoch} is not within 0 to {_EPOCHS - 1}")
+    if not 0 <= epoch < EPOCHS:
+        raise ValueError(f"epoch {epoch} is not within 0 to {EPOCHS - 1}")
     flat = np.ascontiguousarray(images, dtype=np.float32)
     shape = (galaxy_id.size, -1, filters)
     number = epoch * len(ROLES) + ROLES[role]

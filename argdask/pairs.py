@@ -130,7 +130,7 @@ def build(
             f"at most {_MOST_CHUNKS} chunks, not {len(starts)}",
             "use argdask.write, or larger chunks",
         )
-    columns = simulation.catalogue.columns(simulation.catalogue.ids(0, galaxies))
+    columns = simulation.columns(simulation.catalogue.ids(0, galaxies))
     sizes = tuple(min(chunks, galaxies - start) for start in starts)
     return dataset_of(simulation, columns, _lazy_images(simulation, sizes))
 

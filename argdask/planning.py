@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import xarray as xr
 
 from argdask.errors import InputError
 from argdask.extension import enlarged
+from argdask.psf import PSFImage
 from argdask.recipe import Recipe, Scale
 from argdask.recipe_tables import table_of
 from argdask.rendering import is_scale_of_fewer
@@ -308,6 +309,13 @@ def _table_to_compare(
     return table_of(recipe, catalogue)
 
 
+def _psfs_to_compare(recipe: Recipe, own: Simulation) -> Mapping[str, PSFImage] | None:
+    """Return the store's images of PSFs, if those that are named are the same, gone."""
+    gone = not all(Path(source).expanduser().exists() for source in own.psfs)
+    named = recipe.observation == own.recipe.observation
+    return own.psfs if gone and named else None
+
+
 def _asked(
     here: Work, recipe: Recipe, seds: xr.DataArray, table: UserTable | None
 ) -> Simulation:
@@ -317,12 +325,16 @@ def _asked(
     filters = stored.recipe.model_copy(update={"filters": recipe.filters})
     _refuse_differences(here.store, stored, replace(stored, recipe=filters))
     same = recipe.scale == stored.recipe.scale
-    asked = Simulation(recipe, seds, stored.scale if same else None, table=table)
+    brought: dict[str, Any] = {
+        "table": table,
+        "psfs": _psfs_to_compare(recipe, here.simulation),
+    }
+    asked = Simulation(recipe, seds, stored.scale if same else None, **brought)
     if asked.scale == stored.scale or isinstance(stored.recipe.scale, Scale):
         return asked
     # A store that was extended has a number, and was begun by the rule.
     if is_scale_of_fewer(asked.catalogue, stored.scale):
-        return Simulation(recipe, seds, stored.scale, table=table)
+        return Simulation(recipe, seds, stored.scale, **brought)
     return asked
 
 

@@ -12,10 +12,11 @@ from argdask.component_tables import check_components
 from argdask.errors import InputError
 from argdask.image_light import ImageLight
 from argdask.recipe import SMALLEST_RADIUS, ComponentsProfile, Recipe, SersicProfile
+from argdask.sizes import least_radius
 from argdask.table_columns import column_of, in_order, refuse_rows
 from argdask.tables import UserTable, read_table
 
-__all__ = ["check_images", "completed", "fitted_table", "table_of"]
+__all__ = ["check_centres", "check_images", "completed", "fitted_table", "table_of"]
 
 
 def table_of(recipe: Recipe, catalogue: Any = None) -> UserTable | None:
@@ -205,13 +206,12 @@ def fitted_table(
                 f"set profile.name to components, or ignore=['{name}']",
             )
         if column.meaning == "half_light_radius":
-            _check_radius(table, name, recipe)
+            _check_radius(table, name, least_radius(recipe, seds))
     return table.check_against(seds)
 
 
-def _check_radius(table: UserTable, name: str, recipe: Recipe) -> None:
+def _check_radius(table: UserTable, name: str, least: float) -> None:
     radius = table.values[name]
-    least = SMALLEST_RADIUS * recipe.pixel_scale
     refuse_rows(
         name,
         np.asarray(radius < least * (1 - 1e-9)),
@@ -219,6 +219,56 @@ def _check_radius(table: UserTable, name: str, recipe: Recipe) -> None:
         f"at least {least:g} arcsec, {SMALLEST_RADIUS:g} pixels",
         "drop the row, or choose a smaller pixel_scale",
     )
+
+
+def check_centres(recipe: Recipe, table: UserTable | None) -> None:
+    """See that the centre of every galaxy is in its frame, as PSFs need it.
+
+    Parameters
+    ----------
+    recipe
+        The choices, of profiles.
+    table
+        The table, if there is one.
+
+    Raises
+    ------
+    InputError
+        If the centre of one may be outside.
+    """
+    profile = recipe.profile
+    limits = {
+        name: 0.5 * side
+        for name, side in zip(("offset_y", "offset_x"), recipe.image_shape, strict=True)
+    }
+    places: dict[str, Any] = {"profile": profile}
+    if isinstance(profile, ComponentsProfile):
+        each = profile.components.items()
+        places |= {f"profile.components.{name}": one for name, one in each}
+    for place, one in places.items():
+        for name, limit in limits.items():
+            law = one.parameters.get(name)
+            low, high = (0.0, 0.0) if law is None else law.support()
+            if low < -limit or high > limit:
+                raise InputError(
+                    f"{place}.{name}",
+                    f"{low:g} to {high:g} pixels",
+                    f"a centre in the frame, within {-limit:g} to {limit:g}, for a PSF",
+                    "set its minimum and maximum, or a larger image_shape",
+                )
+    for name in () if table is None else table.names:
+        assert table is not None, "it has names"
+        column = column_of(name, table.components)
+        limit = limits.get("" if column is None else column.meaning, np.inf)
+        if limit < np.inf:
+            values = table.values[name]
+            refuse_rows(
+                name,
+                np.asarray(abs(values) > limit),
+                values,
+                f"a centre in the frame, within {-limit:g} to {limit:g}, for a PSF",
+                "drop the row, or choose a larger image_shape",
+            )
 
 
 def _with_images(table: UserTable, images: ImageLight) -> UserTable:

@@ -12,6 +12,7 @@ from argdask import profiles
 from argdask.catalogue import Catalogue, Columns
 from argdask.errors import InputError
 from argdask.recipe import Recipe, Scale
+from argdask.schema import ENDS
 
 __all__ = [
     "brightest_pixels",
@@ -19,6 +20,7 @@ __all__ = [
     "per_brightest",
     "render_stamps",
     "resolve_scale",
+    "stamp_arguments",
 ]
 
 # Galaxies whose columns are held at once while the brightest pixel is sought.
@@ -26,7 +28,11 @@ _BATCH = 16384
 
 
 def render_stamps(
-    recipe: Recipe, columns: Columns, out: NDArray[np.float32] | None = None
+    recipe: Recipe,
+    columns: Columns,
+    out: NDArray[np.float32] | None = None,
+    *,
+    role: str | None = None,
 ) -> NDArray[np.float32]:
     """Render the light of each galaxy or component; it adds up to one over the plane.
 
@@ -38,6 +44,9 @@ def render_stamps(
         The catalogue's columns (galaxy,) or (galaxy, component).
     out
         Memory for the result; new if left out.
+    role
+        Whose sizes they have, the input's or the target's; those at the reference
+        redshift if left out.
 
     Returns
     -------
@@ -47,12 +56,14 @@ def render_stamps(
     """
     render = profiles.PROFILES[recipe.profile.name]
     stamps: NDArray[np.float32] = render(
-        **_arguments(recipe, columns), dtype=np.float32, out=out
+        **_arguments(recipe, columns, role), dtype=np.float32, out=out
     )
     return stamps
 
 
-def brightest_pixels(recipe: Recipe, columns: Columns) -> NDArray[np.float64]:
+def brightest_pixels(
+    recipe: Recipe, columns: Columns, *, role: str | None = None
+) -> NDArray[np.float64]:
     """Return the brightest pixel of each galaxy's light without rendering it.
 
     Parameters
@@ -61,6 +72,8 @@ def brightest_pixels(recipe: Recipe, columns: Columns) -> NDArray[np.float64]:
         The choices.
     columns
         The catalogue's columns (galaxy,) or (galaxy, component).
+    role
+        As for `render_stamps`.
 
     Returns
     -------
@@ -68,7 +81,7 @@ def brightest_pixels(recipe: Recipe, columns: Columns) -> NDArray[np.float64]:
         Fraction of the light in the brightest pixel (galaxy,); where there are
         components, of their sum in the brightness filter at the brightness redshift.
     """
-    arguments = _arguments(recipe, columns)
+    arguments = _arguments(recipe, columns, role)
     if "light_fraction" not in columns:
         return profiles.brightest_pixel(**arguments)
     fraction = columns["light_fraction"][:, :, None]
@@ -149,17 +162,20 @@ def _brightest_inputs(catalogue: Catalogue, columns: Columns) -> NDArray[np.floa
     """Return the brightest pixel of each galaxy's input [uJy] (galaxy,)."""
     recipe = catalogue.recipe
     light: NDArray[np.float64] = columns["flux_in"].max(axis=1)
+    peak = recipe.normalise == "peak"
     if catalogue.images is not None:
         pixels = catalogue.images.brightest_pixels(columns["image"])
-    elif catalogue.components:
+        return light * (pixels > 0 if peak else pixels)
+    if catalogue.components:
         fluxes = columns["component_flux_in"]
-        light = profiles.brightest_sum(**_arguments(recipe, columns), fluxes=fluxes)
-        if recipe.normalise == "flux":
-            return light
-        return per_brightest(light, brightest_pixels(recipe, columns))
+        arguments = _arguments(recipe, columns, "input")
+        light = profiles.brightest_sum(**arguments, fluxes=fluxes)
     else:
-        pixels = brightest_pixels(recipe, columns)
-    return light * (pixels if recipe.normalise == "flux" else pixels > 0)
+        pixels = brightest_pixels(recipe, columns, role="input")
+        if peak and not recipe.angular_size:
+            return light * (pixels > 0)
+        light = light * pixels
+    return per_brightest(light, brightest_pixels(recipe, columns)) if peak else light
 
 
 def per_brightest(
@@ -184,9 +200,36 @@ def per_brightest(
     return np.divide(light, divisor, where=divisor > 0, out=0.0 * light)
 
 
-def _arguments(recipe: Recipe, columns: Columns) -> dict[str, Any]:
-    """Return what a profile is called with: columns by name, lengths in pixels."""
-    arguments: dict[str, Any] = {name: columns[name] for name in recipe.profile.columns}
+def stamp_arguments(
+    recipe: Recipe, columns: Columns, *, role: str | None = None
+) -> dict[str, NDArray[Any]]:
+    """Return the columns that a profile is rendered from, lengths in pixels.
+
+    Parameters
+    ----------
+    recipe
+        The choices.
+    columns
+        The catalogue's columns (galaxy,) or (galaxy, component).
+    role
+        As for `render_stamps`.
+
+    Returns
+    -------
+    dict
+        Columns by the names of the profile's arguments.
+    """
+    arguments = {name: columns[name] for name in recipe.profile.columns}
     radius = arguments["half_light_radius"]
+    if role is not None:
+        radius = columns.get(f"half_light_radius_{ENDS[role]}", radius)
     arguments["half_light_radius"] = radius / recipe.pixel_scale
+    return arguments
+
+
+def _arguments(
+    recipe: Recipe, columns: Columns, role: str | None = None
+) -> dict[str, Any]:
+    """Return what a profile is called with."""
+    arguments: dict[str, Any] = stamp_arguments(recipe, columns, role=role)
     return {**arguments, "shape": recipe.image_shape, "sampling": recipe.sampling}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,16 +10,27 @@ import xarray as xr
 
 __all__ = [
     "COMPONENT",
+    "ENDS",
     "IMAGES",
     "IMAGE_DIMS",
+    "LAYERS",
     "VARIABLES",
     "Variable",
     "described",
     "flat_name",
+    "image_name",
+    "layer_of",
+    "role_of",
     "validate",
 ]
 
 IMAGE_DIMS = ("galaxy", "y", "x", "filter")
+
+ENDS = {"input": "in", "target": "out"}
+"""Last word of the truth about each image of a pair, as in z_in, by its name."""
+
+LAYERS = ("clean", "convolved", "noisy")
+"""What there may be of each image, from the galaxy to what a telescope sees of it."""
 
 # Dimension of what each component of a galaxy has, and the coordinate of their names.
 COMPONENT = "component"
@@ -75,16 +86,71 @@ def _flux(name: str, long_name: str) -> Variable:
     return Variable(name, ("galaxy", "filter"), "float64", "uJy", long_name)
 
 
-def _image(name: str, long_name: str) -> Variable:
+def _filter(name: str, units: str, long_name: str) -> Variable:
+    return Variable(name, ("filter",), "float64", units, long_name)
+
+
+def image_name(role: str, layer: str) -> str:
+    """Return the name of a variable with images.
+
+    Parameters
+    ----------
+    role
+        Either input or target.
+    layer
+        One of `LAYERS`.
+
+    Returns
+    -------
+    str
+        As `input`, of the clean images, or `input_noisy`.
+    """
+    return role if layer == "clean" else f"{role}_{layer}"
+
+
+def role_of(name: str) -> str:
+    """Return whether a variable with images has those of the input or the target."""
+    return name.partition("_")[0]
+
+
+def layer_of(name: str) -> str:
+    """Return which of `LAYERS` a variable with images has."""
+    return name.partition("_")[2] or "clean"
+
+
+def _images() -> list[Variable]:
     # The number is in the attribute `scale` of the dataset.
-    return Variable(name, IMAGE_DIMS, "float32", "scale uJy / pixel", long_name)
+    units = "scale uJy / pixel"
+    seen = {"input": "the galaxy at z_in", "target": "the same galaxy at z_out"}
+    told = {"clean": "", "convolved": ", with the PSF", "noisy": ", with PSF and noise"}
+    return [
+        Variable(
+            image_name(role, layer),
+            IMAGE_DIMS,
+            "float32",
+            units,
+            f"image cube of {seen[role]}{told[layer]}",
+        )
+        for layer in LAYERS
+        for role in ENDS
+    ]
+
+
+def _at_both(
+    make: Callable[[str, str, str], Variable], name: str, units: str, long_name: str
+) -> list[Variable]:
+    """Return a variable of the input and the same of the target."""
+    seen = {"input": "z_in", "target": "z_out"}
+    return [
+        make(f"{name}_{end}", units, f"{long_name} at {seen[role]}")
+        for role, end in ENDS.items()
+    ]
 
 
 VARIABLES: dict[str, Variable] = {
     variable.name: variable
     for variable in (
-        _image("input", "image cube of the galaxy at z_in"),
-        _image("target", "image cube of the same galaxy at z_out"),
+        *_images(),
         _galaxy(
             "galaxy_id", "int64", "1", "what the galaxy's random numbers follow from"
         ),
@@ -134,7 +200,24 @@ VARIABLES: dict[str, Variable] = {
         _flux("flux_out", "total flux at z_out"),
         _component_flux("component_flux_in", "flux of the component at z_in"),
         _component_flux("component_flux_out", "flux of the component at z_out"),
-        Variable("wavelength", ("filter",), "float64", "Angstrom", "filter wavelength"),
+        *_at_both(
+            _shape,
+            "half_light_radius",
+            "arcsec",
+            "semi-major axis of the ellipse with half the light",
+        ),
+        *_at_both(
+            _shape,
+            "fraction_in_frame",
+            "1",
+            "fraction of the light that is in the frame before any PSF",
+        ),
+        _filter("wavelength", "Angstrom", "filter wavelength"),
+        *_at_both(_filter, "psf_fwhm", "arcsec", "full width at half maximum"),
+        *_at_both(
+            _filter, "background_sigma", "uJy / pixel", "sigma of the background noise"
+        ),
+        *_at_both(_filter, "gain", "electron / uJy", "electrons that are counted"),
     )
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import Any
 
@@ -10,20 +10,27 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from argdask import cubes
 from argdask import seds as grids
 from argdask.catalogue import Catalogue, Columns
+from argdask.cubes import multiply, multiply_convolved
 from argdask.image_light import light_of
+from argdask.image_observing import ImageObserver
+from argdask.observing import Observer, Stamps
+from argdask.psf import PSFImage
 from argdask.recipe import Recipe
 from argdask.recipe_tables import completed
-from argdask.rendering import (
-    brightest_pixels,
-    per_brightest,
-    render_stamps,
-    resolve_scale,
+from argdask.rendering import brightest_pixels, per_brightest, resolve_scale
+from argdask.schema import (
+    COMPONENT,
+    ENDS,
+    IMAGE_DIMS,
+    VARIABLES,
+    described,
+    layer_of,
+    role_of,
 )
-from argdask.schema import COMPONENT, IMAGE_DIMS, VARIABLES, described
 from argdask.tables import UserTable
+from argdask.telescopes import hash_of_images, psf_images, telescopes_of
 
 __all__ = [
     "PIXELS_VERSION",
@@ -50,6 +57,8 @@ class Simulation:
         What all fluxes are multiplied by; by the recipe's rule if left out.
     table
         A user's catalogue, of which all columns take the place of drawn ones.
+    psfs
+        The recipe's images of PSFs, by their source; read from their files if left out.
 
     Raises
     ------
@@ -64,10 +73,20 @@ class Simulation:
         scale: float | None = None,
         *,
         table: UserTable | None = None,
+        psfs: Mapping[str, PSFImage] | None = None,
     ) -> None:
         images = light_of(recipe)
         self.recipe = completed(recipe, table, images)
         self.catalogue = Catalogue(self.recipe, seds, table, images)
+        self.psfs = psf_images(self.recipe) if psfs is None else dict(psfs)
+        """Images of PSFs that the user brought, by their source."""
+        self.telescopes = telescopes_of(self.recipe, self.catalogue.seds, self.psfs)
+        """What images are seen with, by role; empty for clean images alone."""
+        self._observer = (
+            Observer(self.recipe, self.telescopes, self.catalogue.table)
+            if images is None
+            else ImageObserver(self.recipe, self.telescopes, images)
+        )
         self.scale = _resolved(self.catalogue) if scale is None else scale
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -77,36 +96,93 @@ class Simulation:
             small = seds.astype(np.float32)
         exact = np.array_equal(small.values, seds.values, equal_nan=True)
         grid = small if exact else seds
-        return _again, (self.recipe, grid, self.scale, self.catalogue.table)
+        table = self.catalogue.table
+        return _again, (self.recipe, grid, self.scale, table, self.psfs)
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
         seds = grids.content_hash(self.catalogue.seds)
         key = ("argdask", PIXELS_VERSION, self.recipe.identity(), seds, self.scale)
         brought = self.catalogue.table, self.catalogue.images
-        return (*key, *(one.content_hash() for one in brought if one is not None))
+        hashes = (one.content_hash() for one in brought if one is not None)
+        return (*key, *hashes, hash_of_images(self.recipe, self.psfs))
 
     @property
     def images(self) -> tuple[str, ...]:
         """The image variables that the recipe makes."""
-        return ("input", "target")
+        return self.recipe.images
+
+    @property
+    def of_filters(self) -> dict[str, NDArray[np.float64]]:
+        """What belongs to each filter (filter,), by the names of the variables."""
+        found = {"wavelength": self.catalogue.seds["wavelength"].values}
+        for role, telescope in self.telescopes.items():
+            end = ENDS[role]
+            if telescope.psfs is not None:
+                widths = np.array([psf.fwhm for psf in telescope.psfs])
+                found[f"psf_fwhm_{end}"] = widths
+            if telescope.noisy:
+                found[f"background_sigma_{end}"] = telescope.background_sigma
+                found[f"gain_{end}"] = telescope.gain
+        return found
+
+    def columns(self, ids: ArrayLike) -> Columns:
+        """Return all truth about galaxies.
+
+        Parameters
+        ----------
+        ids
+            Galaxy ids (galaxy,).
+
+        Returns
+        -------
+        dict
+            The catalogue's columns, and what has to be rendered to be known.
+        """
+        columns = self.catalogue.columns(ids)
+        if self.recipe.angular_size or self.telescopes:
+            columns |= self._observer.fractions(columns)
+        return columns
 
     def render(
-        self, columns: Columns, out: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
-        """Return the stamps (galaxy, y, x) of rows of the catalogue.
+        self, columns: Columns, names: Iterable[str] | None = None
+    ) -> dict[str, Stamps]:
+        """Return the stamps of rows of the catalogue.
 
-        Those of components are (galaxy, component, y, x).
+        Parameters
+        ----------
+        columns
+            The catalogue's columns (galaxy,).
+        names
+            The images that shall be made of them; all of `images` if left out.
+
+        Returns
+        -------
+        dict
+            The stamps; those that images share are there once.
         """
-        if self.catalogue.images is not None:
-            return self.catalogue.images.stamps(columns["image"], out)
-        return render_stamps(self.recipe, columns, out)
+        sources = self.sources(self.images if names is None else names)
+        return {source: self._observer.stamps(source, columns) for source in sources}
+
+    def sources(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the keys of the stamps that images are made of."""
+        return tuple(dict.fromkeys(self._source(name) for name in names))
+
+    def planes(self, names: Iterable[str]) -> int:
+        """Return how many images (y, x) there are in the stamps of one galaxy."""
+        each = sum(self._observer.planes(source) for source in self.sources(names))
+        return each * max(len(self.catalogue.components), 1)
+
+    def _source(self, name: str) -> str:
+        return self._observer.source(role_of(name), layer_of(name))
 
     def image(
         self,
         name: str,
         columns: Columns,
-        stamps: NDArray[np.float32],
+        stamps: Mapping[str, Stamps],
         out: NDArray[np.float32] | None = None,
+        *,
+        epoch: int = 0,
     ) -> NDArray[np.float32]:
         """Return one image variable (galaxy, y, x, filter) of rows of the catalogue.
 
@@ -120,33 +196,53 @@ class Simulation:
             The stamps of the same rows, as `render` returns them.
         out
             Memory for the result; new if left out.
+        epoch
+            Which of many draws of the noise.
 
         Returns
         -------
         ndarray
             The cubes.
         """
-        flux = "flux_in" if name == "input" else "flux_out"
+        role, source = role_of(name), self._source(name)
+        flux = f"flux_{ENDS[role]}"
         if self.catalogue.components:
             flux = f"{COMPONENT}_{flux}"
         rows = self.scale * columns[flux]
         if self.recipe.normalise == "peak" and self.catalogue.images is None:
             # Into the row, not the stamp: one rounding less.
             rows = per_brightest(rows, brightest_pixels(self.recipe, columns))
-        return cubes.multiply(stamps, rows, out)
+        light, noise = stamps[source]
+        index = self._observer.index(source)
+        if index is None:
+            cubes = multiply(light, rows, out)
+        else:
+            cubes = multiply_convolved(light, rows, index, out)
+        if layer_of(name) == "noisy":
+            own = None if noise is None else noise[:, index] * rows
+            self._observer.add_noise(cubes, columns, role, epoch, self.scale, own)
+        return cubes
 
-    def make(self, ids: ArrayLike, names: Iterable[str]) -> tuple[Columns, Columns]:
-        """Return the catalogue's columns and the named images of galaxies."""
-        columns = self.catalogue.columns(ids)
+    def make(
+        self, ids: ArrayLike, names: Iterable[str], *, epoch: int = 0
+    ) -> tuple[Columns, Columns]:
+        """Return the truth about galaxies and their named images."""
+        columns = self.columns(ids)
         names = tuple(names)
-        stamps = self.render(columns) if names else np.empty((0, 0, 0), np.float32)
-        return columns, {name: self.image(name, columns, stamps) for name in names}
+        stamps = self.render(columns, names)
+        return columns, {
+            name: self.image(name, columns, stamps, epoch=epoch) for name in names
+        }
 
 
 def _again(
-    recipe: Recipe, seds: xr.DataArray, scale: float, table: UserTable | None
+    recipe: Recipe,
+    seds: xr.DataArray,
+    scale: float,
+    table: UserTable | None,
+    psfs: dict[str, PSFImage],
 ) -> Simulation:
-    return Simulation(recipe, seds, scale, table=table)
+    return Simulation(recipe, seds, scale, table=table, psfs=psfs)
 
 
 def dataset_of(
@@ -175,7 +271,7 @@ def dataset_of(
     if simulation.catalogue.components:
         parts = np.array(simulation.catalogue.components, np.dtypes.StringDType())
         coordinates[COMPONENT] = (COMPONENT, parts)
-    every = {**columns, "wavelength": seds["wavelength"].values}
+    every = {**columns, **simulation.of_filters}
     for name, variable in described(every).items():
         coordinates[name] = (variable.dims, every[name], variable.attrs)
     for name, (values, attrs) in template_parameters(seds).items():

@@ -13,6 +13,7 @@ from typing import Any
 import xarray as xr
 
 from argdask.errors import InputError
+from argdask.psf import PSFImage
 from argdask.recipe_tables import table_of
 from argdask.sed_sources import default_seds
 from argdask.simulation import Simulation
@@ -23,6 +24,7 @@ from argdask.store.formats import FORMATS
 from argdask.store.plan import Plan, plan_of
 from argdask.store.work import plan_in
 from argdask.tables import UserTable
+from argdask.telescopes import hash_of_images, psf_images
 
 __all__ = ["Skeleton"]
 
@@ -115,9 +117,12 @@ class Skeleton:
     def _simulation(self) -> Simulation:
         """Make the simulation that the store was planned with, or refuse to."""
         plan = self.plan
-        table = self._table() if plan.catalogue is not None else None
+        brought: dict[str, Any] = {
+            "table": self._table() if plan.catalogue is not None else None,
+            "psfs": self._psfs() if plan.psfs is not None else {},
+        }
         if self._seds is not None:
-            simulation = Simulation(plan.recipe, self._seds, plan.scale, table=table)
+            simulation = Simulation(plan.recipe, self._seds, plan.scale, **brought)
             if plan_of(simulation, plan.format).seds != plan.seds:
                 raise InputError(
                     "seds", "another grid", "the grid of the store", "bring that one"
@@ -127,7 +132,7 @@ class Skeleton:
         own = functools.partial(FORMATS[plan.format].read_seds, self._condition.path)
         for read in (own, default_seds):
             try:
-                simulation = Simulation(plan.recipe, read(), plan.scale, table=table)
+                simulation = Simulation(plan.recipe, read(), plan.scale, **brought)
                 if plan_of(simulation, plan.format).seds == plan.seds:
                     return simulation
             except Exception:  # what reads a damaged store can raise anything
@@ -153,6 +158,18 @@ class Skeleton:
         raise self._lost(
             "its catalogue", "bring the table it was made with: --catalogue FILE"
         )
+
+    def _psfs(self) -> dict[str, PSFImage]:
+        plan = self.plan
+        own = functools.partial(FORMATS[plan.format].read_psfs, self._condition.path)
+        for read in (own, functools.partial(psf_images, plan.recipe)):
+            try:
+                psfs = read()
+                if hash_of_images(plan.recipe, psfs) == plan.psfs:
+                    return psfs
+            except Exception:  # as above
+                continue
+        raise self._lost("its PSFs", "bring back the files that its recipe names")
 
     def _lost(self, what: str, cure: str) -> InputError:
         path = str(self._condition.path)

@@ -26,7 +26,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("recipe", "recipe_schema", "recipe_sections", "recipe_tables"),
-        *("recipe_profiles", "brightness", "components", "component_tables"),
+        *("recipe_observation", "telescopes", "psf_files"),
+        *("recipe_profiles", "brightness", "components", "component_tables", "sizes"),
         *("seds", "sed_building", "sed_choices", "sed_files", "sed_inspection"),
         *("sed_labels", "sed_sources", "smpy_grids", "cosmologies"),
         *("filter_curves", "spectra", "text_columns"),
@@ -34,7 +35,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("tables", "table_columns", "table_files", "table_templates"),
         *("catalogue", "redshift_pairs", "redshift_rows"),
     ),
-    ("rendering", "simulation", "pairs"),
+    (
+        *("rendering", "observing", "image_observing", "simulation", "psf_labels"),
+        *("pairs", "renoising"),
+    ),
     (
         *("store", "run", "driver", "dispatch", "crews", "watchdog"),
         *("clusters", "cluster_choices", "job_queues", "slurm_runner"),

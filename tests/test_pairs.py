@@ -17,8 +17,10 @@ from astropy.modeling.models import Sersic2D
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from observed import OBSERVED
 from scipy import special
 
+from argdask import observing
 from argdask import simulation as module
 from argdask.errors import InputError
 from argdask.pairs import build, simulate
@@ -256,8 +258,8 @@ def refuse(*_: Any, **__: Any) -> None:
 
 
 def test_building_and_looking_make_no_image(seds, monkeypatch):
-    monkeypatch.setattr(module, "render_stamps", refuse)
-    monkeypatch.setattr(module.cubes, "multiply", refuse)
+    monkeypatch.setattr(observing, "render_stamps", refuse)
+    monkeypatch.setattr(module, "multiply", refuse)
     lazy = build(Recipe(**SMALL), seds, chunks=4)
     repr(lazy)
     lazy._repr_html_()
@@ -267,7 +269,7 @@ def test_building_and_looking_make_no_image(seds, monkeypatch):
     lazy.chunk(galaxy=8)
     others = {"stellar_mass", "group", "image", "image_redshift", "invalid_pixels"}
     others |= {n for n, variable in VARIABLES.items() if "component" in variable.dims}
-    others.add("bulge_to_total")
+    others |= {"bulge_to_total", *OBSERVED}
     assert validate(lazy, [n for n in VARIABLES if n not in others]) == []
     # The poison works.
     with pytest.raises(AssertionError, match="an image was made"):
@@ -276,14 +278,14 @@ def test_building_and_looking_make_no_image(seds, monkeypatch):
 
 def test_one_task_for_each_chunk_makes_all_images(seds, monkeypatch):
     calls, lock = [], threading.Lock()
-    render = module.render_stamps
+    render = observing.render_stamps
 
-    def counted(recipe: Recipe, columns: Any, out: Any = None) -> Any:
+    def counted(recipe: Recipe, columns: Any, *args: Any, **options: Any) -> Any:
         with lock:
             calls.append(len(columns["z_in"]))
-        return render(recipe, columns, out)
+        return render(recipe, columns, *args, **options)
 
-    monkeypatch.setattr(module, "render_stamps", counted)
+    monkeypatch.setattr(observing, "render_stamps", counted)
     lazy = build(Recipe(**SMALL), seds, chunks=5)
     dask.compute(lazy["input"], lazy["target"])
     assert sorted(calls) == [3, 5, 5, 5, 5]

@@ -10,11 +10,16 @@ import xarray as xr
 
 from argdask.schema import (
     COMPONENT,
+    ENDS,
     IMAGE_DIMS,
     IMAGES,
+    LAYERS,
     VARIABLES,
     described,
     flat_name,
+    image_name,
+    layer_of,
+    role_of,
     validate,
 )
 
@@ -164,6 +169,11 @@ def test_every_variable_says_what_it_is(name):
 
 
 def test_the_images_are_the_variables_with_pixels():
-    assert IMAGES == ("input", "target")
+    names = [image_name(role, layer) for layer in LAYERS for role in ENDS]
+    assert list(IMAGES) == names
+    assert names[0] == "input"
+    assert names[-1] == "target_noisy"
+    for name in IMAGES:
+        assert image_name(role_of(name), layer_of(name)) == name
     assert all(VARIABLES[name].dims == IMAGE_DIMS for name in IMAGES)
     assert all("x" not in v.dims for n, v in VARIABLES.items() if n not in IMAGES)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from dask.base import tokenize
+from observed import OBSERVED
 
 from argdask.recipe import Recipe
 from argdask.schema import VARIABLES, validate
@@ -21,6 +22,7 @@ OTHERS = (
     *("stellar_mass", "group", "image", "image_redshift", "invalid_pixels"),
     *("bulge_to_total", "light_fraction", "component_sed_index"),
     *("component_flux_in", "component_flux_out"),
+    *OBSERVED,
 )
 MANY_LAWS: dict[str, Any] = {
     **SMALL,
@@ -105,7 +107,7 @@ def test_only_what_is_asked_for_is_made(seds, monkeypatch):
     np.testing.assert_array_equal(
         images["target"], everything(simulation, [4, 2])["target"]
     )
-    monkeypatch.setattr("argdask.simulation.render_stamps", None)
+    monkeypatch.setattr("argdask.observing.render_stamps", None)
     again, images = simulation.make([4, 2], [])
     assert images == {}
     same_bits(again, columns, slice(None))
@@ -114,7 +116,8 @@ def test_only_what_is_asked_for_is_made(seds, monkeypatch):
 def test_the_scale_goes_into_the_flux_before_it_is_rounded_once(seds):
     simulation = Simulation(Recipe(image_shape=9, scale=1.7), seds)
     made = everything(simulation, np.arange(100))
-    stamps = simulation.render(simulation.catalogue.columns(np.arange(100)))
+    columns = simulation.catalogue.columns(np.arange(100))
+    stamps = simulation.render(columns)["input"].light
     for name, flux in (("input", "flux_in"), ("target", "flux_out")):
         rows = (1.7 * made[flux]).astype(np.float32)
         expected = stamps[..., None] * rows[:, None, None, :]

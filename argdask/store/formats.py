@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import xarray as xr
 
+from argdask.psf import PSFImage
 from argdask.simulation import Simulation
 from argdask.store import netcdf_store, zarr_store
 from argdask.store.attributes import read_root
@@ -41,6 +42,9 @@ class Format(Protocol):
 
     def read_table(self, path: Path) -> UserTable:
         """Return the user's catalogue that a store carries."""
+
+    def read_psfs(self, path: Path) -> dict[str, PSFImage]:
+        """Return the images of PSFs that a store carries, by their source."""
 
     def open_lazily(self, path: Path, *, complete: bool) -> xr.Dataset:
         """Open a store without reading a value, and without dask."""

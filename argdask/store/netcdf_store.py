@@ -14,6 +14,8 @@ from xarray.core import indexing
 from argdask import seds as grids
 from argdask.catalogue import Columns
 from argdask.errors import InputError
+from argdask.psf import PSFImage
+from argdask.psf_labels import has_psfs, labelled_psfs, psfs_in
 from argdask.schema import IMAGES, VARIABLES
 from argdask.simulation import Simulation, attributes_of, dataset_of
 from argdask.store.attributes import read_root, root_attributes
@@ -35,6 +37,7 @@ __all__ = [
     "METADATA",
     "committed",
     "open_lazily",
+    "read_psfs",
     "read_seds",
     "read_table",
     "sizes_on_disk",
@@ -47,6 +50,7 @@ METADATA = "manifest.json"
 
 _SEDS = "seds.nc"
 _TABLE = "catalogue.nc"
+_PSFS = "psfs.nc"
 
 # First words of the names of files with images, and of those with truth columns alone.
 _PART = "part"
@@ -84,6 +88,10 @@ def write_skeleton(folder: Path, simulation: Simulation, plan: Plan) -> None:
         table = simulation.catalogue.table.first(plan.galaxies).to_dataset()
         with new_file(folder / _TABLE, {"title": "galaxies given"}) as (file, _):
             write_variables(file, {str(name): v for name, v in table.variables.items()})
+    if has_psfs(simulation):
+        seen = labelled_psfs(simulation)
+        with new_file(folder / _PSFS, {"title": "point-spread functions"}) as (file, _):
+            write_variables(file, {str(name): v for name, v in seen.variables.items()})
     manifest = _manifest(simulation, plan)
     (folder / METADATA).write_text(json.dumps(manifest, indent=2), "utf-8")
 
@@ -91,7 +99,7 @@ def write_skeleton(folder: Path, simulation: Simulation, plan: Plan) -> None:
 def _manifest(simulation: Simulation, plan: Plan) -> dict[str, Any]:
     """Return all that a reader needs before it opens a file."""
     # The columns of no galaxy have the names, dimensions and types of all.
-    truth = _truth(simulation, simulation.catalogue.columns([]))
+    truth = _truth(simulation, simulation.columns([]))
     images = {
         name: {
             "dims": list(VARIABLES[name].dims),
@@ -162,6 +170,22 @@ def read_table(path: Path) -> UserTable:
         The catalogue.
     """
     return UserTable.from_dataset(read_dataset(path / _TABLE))
+
+
+def read_psfs(path: Path) -> dict[str, PSFImage]:
+    """Return the images of PSFs that a store carries, in memory.
+
+    Parameters
+    ----------
+    path
+        The store.
+
+    Returns
+    -------
+    dict
+        Images by their source.
+    """
+    return psfs_in(read_dataset(path / _PSFS))
 
 
 def write_block(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from argdask.catalogue import Columns
+from argdask.observing import Stamps
 from argdask.schema import Variable, described
 from argdask.simulation import Simulation
 
@@ -37,12 +38,14 @@ def variables_of(simulation: Simulation) -> list[Variable]:
         The images, then the truth columns.
     """
     # The columns of no galaxy have the names of all.
-    names = (*simulation.images, *simulation.catalogue.columns([]))
+    names = (*simulation.images, *simulation.columns([]))
     return list(described(names).values())
 
 
-def columns_of_rows(simulation: Simulation, start: int, stop: int) -> Columns:
-    """Return the truth columns of rows of a store.
+def columns_of_rows(
+    simulation: Simulation, start: int, stop: int, *, truth: bool = True
+) -> Columns:
+    """Return the columns of rows of a store.
 
     Parameters
     ----------
@@ -50,14 +53,16 @@ def columns_of_rows(simulation: Simulation, start: int, stop: int) -> Columns:
         What makes the galaxies.
     start, stop
         The first row, and the one after the last.
+    truth
+        Whether all of the truth is asked for, or only what images are made from.
 
     Returns
     -------
     dict
         One array for each column.
     """
-    catalogue = simulation.catalogue
-    return catalogue.columns(catalogue.ids(start, stop))
+    ids = simulation.catalogue.ids(start, stop)
+    return simulation.columns(ids) if truth else simulation.catalogue.columns(ids)
 
 
 def bytes_of_stamps(simulation: Simulation, galaxies: int, chunk: int) -> int:
@@ -88,13 +93,13 @@ def _held(simulation: Simulation, galaxies: int, chunk: int) -> int:
 
 def _bytes_of_one(simulation: Simulation) -> int:
     height, width = simulation.recipe.image_shape
-    stamps = max(len(simulation.catalogue.components), 1)
-    return stamps * height * width * np.dtype(np.float32).itemsize
+    planes = simulation.planes(simulation.images)
+    return planes * height * width * np.dtype(np.float32).itemsize
 
 
 def stamps_of(
     simulation: Simulation, columns: Columns, chunk: int
-) -> NDArray[np.float32] | None:
+) -> dict[str, Stamps] | None:
     """Render the stamps of a part once for all of its images.
 
     Parameters
@@ -108,7 +113,7 @@ def stamps_of(
 
     Returns
     -------
-    ndarray or None
+    dict or None
         Stamps, as `Simulation.render` returns them; None where they would take too much
         memory, so that each image variable renders its own, chunk by chunk.
     """
@@ -123,7 +128,7 @@ def chunks_of_images(
     size: int,
     name: str,
     columns: Columns,
-    stamps: NDArray[np.float32] | None,
+    stamps: Mapping[str, Stamps] | None,
 ) -> Iterator[NDArray[np.float32]]:
     """Make an image variable chunk by chunk in memory that stays in the cache.
 
@@ -153,7 +158,11 @@ def chunks_of_images(
         rows = slice(start, min(start + size, galaxies))
         some = {key: values[rows] for key, values in columns.items()}
         count = rows.stop - start
-        own = simulation.render(some) if stamps is None else stamps[rows]
+        own = (
+            simulation.render(some, [name])
+            if stamps is None
+            else {source: one.rows(rows) for source, one in stamps.items()}
+        )
         simulation.image(name, some, own, out=memory[:count])
         memory[count:] = np.nan
         yield memory

@@ -16,6 +16,7 @@ from argdask.errors import InputError
 from argdask.image_light import light_of
 from argdask.recipe import Recipe
 from argdask.simulation import PIXELS_VERSION, Simulation
+from argdask.telescopes import hash_of_images
 
 __all__ = ["MOST_PARTS", "Piece", "Plan", "check_images", "plan_of"]
 
@@ -53,6 +54,8 @@ class Plan:
     """Content hash of the user's table, as many rows as there are galaxies."""
     images: str | None = None
     """Content hash of the user's images."""
+    psfs: str | None = None
+    """Content hash of the user's images of PSFs."""
     format: str = "zarr"
     """Name of the store's format."""
     pixels_version: int = PIXELS_VERSION
@@ -127,7 +130,11 @@ class Plan:
     @property
     def _inputs(self) -> dict[str, str]:
         """What a user brought besides; plans without it are as they always were."""
-        brought = {"catalogue": self.catalogue, "images": self.images}
+        brought = {
+            "catalogue": self.catalogue,
+            "images": self.images,
+            "psfs": self.psfs,
+        }
         return {name: one for name, one in brought.items() if one is not None}
 
     @property
@@ -235,11 +242,12 @@ def plan_of(
     stamp = int(np.prod(recipe.image_shape)) * np.dtype(np.float32).itemsize
     one_image = stamp * filters
     components = len(simulation.catalogue.components)
+    planes = simulation.planes(simulation.images)
     layout = recipe.layout
     part = layout.part or (like.part if like else None)
     if part is None:
-        # Many components in one filter hold more than their images do.
-        held = max(one_image * len(simulation.images), stamp * components)
+        # Many components or PSFs in one filter hold more than their images do.
+        held = max(one_image * len(simulation.images), stamp * planes)
         fits = _PART_BYTES // held
         enough = -(-recipe.galaxies // _LEAST_PARTS)
         # A part of sixteen galaxies that would not fit in memory is made smaller.
@@ -277,6 +285,7 @@ def plan_of(
         block=block,
         catalogue=rows,
         images=pixels,
+        psfs=hash_of_images(recipe, simulation.psfs),
         format=name,
     )
 

@@ -28,6 +28,7 @@ from argdask.store.formats import FORMATS, format_of
 from argdask.store.plan import Plan
 from argdask.store.provenance import environment, job_id
 from argdask.store.receipts import Receipt
+from argdask.telescopes import hash_of_images
 
 __all__ = [
     "initialise",
@@ -261,7 +262,13 @@ def _simulation_of(path: Path, text: str) -> Simulation:
         raise InputError(
             "store", str(path), "the catalogue it was planned with", "repair it"
         )
-    return Simulation(plan.recipe, seds, plan.scale, table=table)
+    with readable(path):
+        psfs = {} if plan.psfs is None else format_of(path).read_psfs(path)
+    if psfs and hash_of_images(plan.recipe, psfs) != plan.psfs:
+        raise InputError(
+            "store", str(path), "the PSFs it was planned with", "repair it"
+        )
+    return Simulation(plan.recipe, seds, plan.scale, table=table, psfs=psfs)
 
 
 def make_piece(path: str | Path, fingerprint: str, kind: str, index: int) -> Receipt:

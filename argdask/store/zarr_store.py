@@ -12,6 +12,8 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from argdask import seds as grids
+from argdask.psf import PSFImage
+from argdask.psf_labels import has_psfs, labelled_psfs, psfs_in
 from argdask.schema import COMPONENT, IMAGES, VARIABLES, Variable
 from argdask.simulation import Simulation
 from argdask.store import files
@@ -31,6 +33,7 @@ __all__ = [
     "METADATA",
     "committed",
     "open_lazily",
+    "read_psfs",
     "read_seds",
     "read_table",
     "sizes_on_disk",
@@ -42,6 +45,7 @@ __all__ = [
 METADATA = "zarr.json"
 
 _TABLE = "catalogue"
+_PSFS = "psfs"
 _STRINGS = np.dtypes.StringDType()
 
 # Truth columns are small and repetitive: they are always compressed.
@@ -65,7 +69,7 @@ def write_skeleton(folder: Path, simulation: Simulation, plan: Plan) -> None:
     columns = [v.name for v in variables if v.name not in IMAGES]
     attributes = {
         **root_attributes(simulation, plan),
-        "coordinates": " ".join([*columns, "wavelength"]),
+        "coordinates": " ".join([*columns, *simulation.of_filters]),
     }
     group = zarr.create_group(folder, zarr_format=3, attributes=attributes)
     parts = np.array(simulation.catalogue.components, _STRINGS)
@@ -78,9 +82,8 @@ def write_skeleton(folder: Path, simulation: Simulation, plan: Plan) -> None:
     }
     for variable in variables:
         _create(group, variable, sizes, plan)
-    for name in ("filter", "wavelength"):
-        values = seds[name].values
-        values = values.astype(_STRINGS) if values.dtype.kind in "OUT" else values
+    of_filters = {"filter": seds["filter"].values.astype(_STRINGS)}
+    for name, values in (of_filters | simulation.of_filters).items():
         found = VARIABLES.get(name)
         group.create_array(
             name,
@@ -98,6 +101,9 @@ def write_skeleton(folder: Path, simulation: Simulation, plan: Plan) -> None:
         table = simulation.catalogue.table.first(plan.galaxies).to_dataset()
         options: Any = {"consolidated": False, "zarr_format": 3, "mode": "a"}
         table.to_zarr(folder, group=_TABLE, **options)
+    if has_psfs(simulation):
+        seen = labelled_psfs(simulation)
+        seen.to_zarr(folder, group=_PSFS, consolidated=False, zarr_format=3, mode="a")
 
 
 def _create(
@@ -171,6 +177,23 @@ def read_table(path: Path) -> UserTable:
         return UserTable.from_dataset(table.load())
 
 
+def read_psfs(path: Path) -> dict[str, PSFImage]:
+    """Return the images of PSFs that a store carries, in memory.
+
+    Parameters
+    ----------
+    path
+        The store.
+
+    Returns
+    -------
+    dict
+        Images by their source.
+    """
+    with _open(path, group=_PSFS) as labelled:
+        return psfs_in(labelled.load())
+
+
 def write_block(
     path: Path, simulation: Simulation, plan: Plan, index: int
 ) -> dict[str, FileRecord]:
@@ -226,7 +249,8 @@ def write_part(
     dict
         Size and checksum of each file, by its path in the store.
     """
-    columns = columns_of_rows(simulation, *plan.rows_of_part(index))
+    rows = plan.rows_of_part(index)
+    columns = columns_of_rows(simulation, *rows, truth=False)
     stamps = stamps_of(simulation, columns, plan.chunk)
     written = {}
     for name in simulation.images:

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 import argdask as ad
 from argdask.catalogue import Columns
+from argdask.rendering import render_stamps
 from argdask.simulation import Simulation
 from argdask.store.pieces import chunks_of_images
 from argdask.store.plan import plan_of
@@ -136,18 +137,14 @@ def peak_memory(galaxies: int, folder: Path) -> int:
 def rendering(simulation: Simulation, columns: Columns, count: int) -> list[Result]:
     """Compare rendering alone."""
     recipe = simulation.recipe
-    centre = Simulation(
-        ad.Recipe(galaxies=recipe.galaxies, sampling="centre"),
-        simulation.catalogue.seds,
-        1.0,
-    )
+    centre = ad.Recipe(galaxies=recipe.galaxies, sampling="centre")
     few = count // 8
     loop = best(lambda: astropy_stamps(recipe, columns, few), 3) / few
     drawn = best(lambda: galsim_stamps(recipe, columns, 16), 1) / 16
-    memory = simulation.render(columns)
-    pixel = best(lambda: simulation.render(columns, memory)) / count
-    centre.render(columns, memory)
-    middle = best(lambda: centre.render(columns, memory)) / count
+    memory = render_stamps(recipe, columns)
+    pixel = best(lambda: render_stamps(recipe, columns, memory)) / count
+    render_stamps(centre, columns, memory)
+    middle = best(lambda: render_stamps(centre, columns, memory)) / count
     return [
         Result("render, centre", loop * 1e6, middle * 1e6, loop / middle, ">= 40"),
         Result("render, pixel", loop * 1e6, pixel * 1e6, loop / pixel, ">= 10"),

@@ -14,7 +14,7 @@ import zarr
 
 import argdask as ad
 from argdask.errors import InputError
-from argdask.schema import IMAGES, VARIABLES
+from argdask.schema import VARIABLES
 from argdask.seds import check_seds, content_hash
 from argdask.simulation import Simulation
 from argdask.store import work
@@ -77,7 +77,7 @@ def test_every_array_has_its_dimensions_type_unit_and_fill_value(
         }, name
         np.testing.assert_equal(array.fill_value, variable.fill_value)
         assert array.metadata.chunk_key_encoding.separator == ".", name
-    for name in IMAGES:
+    for name in simulation.images:
         assert found[name].shards == (16, 16, 14, 9)
         assert found[name].chunks == (4, 16, 14, 9)
     assert (
@@ -136,17 +136,19 @@ def test_a_place_that_is_not_there_is_refused(
 
 
 def test_a_part_is_one_whole_file_of_each_image(
-    empty: Path, plan: Plan, simulated: xr.Dataset
+    empty: Path, plan: Plan, simulation: Simulation, simulated: xr.Dataset
 ) -> None:
     for index, rows in ((2, slice(32, 48)), (6, slice(96, 100))):
         receipt = make_piece(empty, plan.fingerprint, "part", index)
         assert (receipt.kind, receipt.index) == ("part", index)
         assert (receipt.start, receipt.stop) == (rows.start, rows.stop)
         assert len(receipt.to_line()) < 1000
-        assert set(receipt.files) == {f"{name}/c.{index}.0.0.0" for name in IMAGES}
+        assert set(receipt.files) == {
+            f"{name}/c.{index}.0.0.0" for name in simulation.images
+        }
         for name, record in receipt.files.items():
             assert record_of(empty / name) == record
-        for name in IMAGES:
+        for name in simulation.images:
             stored = zarr.open_array(empty / name, mode="r")[rows]
             np.testing.assert_array_equal(stored, simulated[name].values[rows])
 

@@ -1,0 +1,93 @@
+"""How large each galaxy looks at its two redshifts."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import interpolate
+
+from argdask.angular_size import size_ratio
+from argdask.recipe import SMALLEST_RADIUS, Recipe
+from argdask.seds import cosmology
+
+__all__ = ["Sizes", "least_radius"]
+
+# Of the table of distances, over the grid's range: interpolated in z they are those of
+# the cosmology to 1e-9.
+_NODES = 2048
+
+
+class Sizes:
+    """Ratios of angles at any redshift of a grid to those at the reference redshift.
+
+    Parameters
+    ----------
+    recipe
+        The choices.
+    seds
+        The SED grid, whose cosmology it is.
+    """
+
+    def __init__(self, recipe: Recipe, seds: xr.DataArray) -> None:
+        redshift: NDArray[np.float64] = seds["redshift"].values
+        given = recipe.reference_redshift
+        self.reference_redshift = float(redshift[0]) if given is None else given
+        """Redshift at which sizes are given."""
+        self._exponent = recipe.size_evolution
+        self._redshift = redshift
+        low = min(self.reference_redshift, redshift[0])
+        high = max(self.reference_redshift, redshift[-1])
+        # A grid of one redshift needs two nodes as well.
+        nodes = np.geomspace(1 + low, (1 + high) * (1 + 1e-6), _NODES) - 1
+        known = cosmology(seds).angular_diameter_distance(nodes).to_value("Mpc")
+        self._distance = interpolate.CubicSpline(nodes, known)
+
+    def ratio(self, redshift: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the angle of a galaxy over that at the reference redshift.
+
+        Parameters
+        ----------
+        redshift
+            Redshifts of galaxies (galaxy,).
+
+        Returns
+        -------
+        ndarray
+            Ratios (galaxy,): of angular diameter distances, times the evolution of
+            physical sizes.
+        """
+        reference = np.float64(self.reference_redshift)
+        return size_ratio(
+            self._distance(redshift),
+            self._distance(reference),
+            redshift,
+            reference,
+            self._exponent,
+        )
+
+    @property
+    def extremes(self) -> tuple[float, float]:
+        """The least and the greatest ratio at redshifts of the grid."""
+        low, high = self._redshift[[0, -1]]
+        ratios = self.ratio(np.geomspace(1 + low, 1 + high, _NODES) - 1)
+        return float(ratios.min()), float(ratios.max())
+
+
+def least_radius(recipe: Recipe, seds: xr.DataArray) -> float:
+    """Return the least half-light radius that is accurate wherever it is seen.
+
+    Parameters
+    ----------
+    recipe
+        The choices.
+    seds
+        The SED grid.
+
+    Returns
+    -------
+    float
+        At the reference redshift [arcsec].
+    """
+    least = SMALLEST_RADIUS * recipe.pixel_scale
+    return least / Sizes(recipe, seds).extremes[0] if recipe.angular_size else least

@@ -1,0 +1,18 @@
+"""What datasets have only where galaxies are observed, or their sizes change."""
+
+from __future__ import annotations
+
+ROLES = ("input", "target")
+LAYERS = ("convolved", "noisy")
+TRUTH = (
+    "half_light_radius",
+    "fraction_in_frame",
+    "psf_fwhm",
+    "background_sigma",
+    "gain",
+)
+
+OBSERVED = {
+    *(f"{role}_{layer}" for role in ROLES for layer in LAYERS),
+    *(f"{name}_{end}" for name in TRUTH for end in ("in", "out")),
+}
