@@ -174,9 +174,10 @@ def _keys(location: tuple[int | str, ...]) -> Iterator[str]:
     members |= {"float", "str", "Scale", "sersic", "components", "images"}
     names = [str(step) for step in location]
     for before, name in zip(["", *names], names, strict=False):
-        # A second beta is the key of that name, in the distribution of that name.
-        is_member = name in members and name != before
-        if not is_member and "[" not in name and "-" not in name:
+        # A second beta is the key of that name, in the distribution of that name; what
+        # stands after a tag in brackets is a key.
+        is_member = name in members and name != before and before[:1] != "["
+        if not is_member and "[" not in name and not name.startswith("constrained-"):
             yield name
 
 

@@ -200,7 +200,8 @@ def recipe_of(
     InputError
         If the file cannot be read, or the result is no recipe.
     """
-    from argdask.recipe import assemble, read_yaml
+    from argdask.recipe import assemble
+    from argdask.yaml_files import read_yaml
 
     given: dict[str, Any] = {key: n for key, n in numbers.items() if n is not None}
     if recipe_file is not None:

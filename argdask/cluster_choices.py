@@ -10,7 +10,7 @@ from dask.utils import parse_bytes
 from pydantic import BeforeValidator, Field, model_validator
 
 from argdask.choices import Choices, commented_yaml, wrong_choice
-from argdask.recipe import read_yaml
+from argdask.yaml_files import read_yaml
 
 __all__ = ["ClusterChoices", "DriverChoices", "clock", "seconds_of"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from argdask.catalogue import Columns
-from argdask.convolution import Convolution
+from argdask.convolution import NARROWEST, Convolution, working_grid
 from argdask.cubes import light_in_frame
 from argdask.noise import add_noise
 from argdask.psf import PSF
@@ -22,10 +23,20 @@ from argdask.schema import ENDS, image_name
 from argdask.tables import UserTable
 from argdask.telescopes import Telescope
 
-__all__ = ["Observer", "Stamps", "convolution_of", "noise_keys"]
+__all__ = [
+    "NarrowPSFWarning",
+    "Observer",
+    "Stamps",
+    "convolution_of",
+    "noise_keys",
+]
 
 # Galaxies whose light in the frame is added up at once.
 _BATCH = 256
+
+
+class NarrowPSFWarning(UserWarning):
+    """A PSF is too narrow for the pixels, which sample it too coarsely."""
 
 
 class Stamps(NamedTuple):
@@ -73,6 +84,23 @@ class Observer:
         seen = any(telescope.psfs is not None for telescope in telescopes.values())
         if seen and not isinstance(recipe.profile, ImageProfile):
             check_centres(recipe, table)
+        for telescope in telescopes.values():
+            self._check_psfs(telescope)
+
+    def _check_psfs(self, telescope: Telescope) -> None:
+        """Refuse PSFs that are wider than the frame, and warn of narrow ones."""
+        if telescope.psfs is None:
+            return
+        scale = self._recipe.pixel_scale
+        working_grid(telescope.psfs, self._recipe.image_shape, scale)
+        narrowest = min(psf.fwhm for psf in telescope.psfs) / scale
+        if narrowest < NARROWEST:
+            warnings.warn(
+                f"a PSF of {narrowest:.3g} pixels: images are accurate down to a FWHM "
+                f"of {NARROWEST:g} pixel; choose a smaller pixel_scale",
+                NarrowPSFWarning,
+                stacklevel=4,
+            )
 
     def source(self, role: str, layer: str) -> str:
         """Return whose stamps an image is made of, as the name of an image.

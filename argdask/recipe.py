@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-import yaml
 from pydantic import BeforeValidator, Field, model_validator
 
 from argdask.choices import Choices, commented_yaml, wrong_choice
 from argdask.errors import InputError
+from argdask.recipe_observation import Observation, drop_sources
 from argdask.recipe_profiles import (
     Component,
     ComponentsProfile,
@@ -31,6 +31,8 @@ from argdask.recipe_sections import (
     Templates,
     UserCatalogue,
 )
+from argdask.schema import ENDS, image_name
+from argdask.yaml_files import YAML_ERRORS, RepeatedKeyError, parse_yaml, read_yaml
 
 __all__ = [
     "SMALLEST_RADIUS",
@@ -39,6 +41,7 @@ __all__ = [
     "ComponentsProfile",
     "ImageProfile",
     "Layout",
+    "Observation",
     "Recipe",
     "Redshifts",
     "Scale",
@@ -46,40 +49,10 @@ __all__ = [
     "Templates",
     "UserCatalogue",
     "assemble",
-    "read_yaml",
 ]
 
 # The least half-light radius that is accurate [pixel].
 SMALLEST_RADIUS = 0.02
-
-# Besides its own, yaml lets through Python's errors about dates, digits and nesting.
-_YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
-
-
-class _Repeated(yaml.YAMLError):
-    """A key that stands twice."""
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML itself keeps the last."""
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        found: yaml.MappingNode = super().compose_mapping_node(anchor)
-        lines: dict[str, int] = {}
-        for key, _ in found.value:
-            if isinstance(key, yaml.ScalarNode):
-                line = key.start_mark.line + 1
-                if key.value in lines:
-                    places = f"lines {lines[key.value]} and {line}"
-                    raise _Repeated(f"{key.value} twice ({places})")
-                lines[key.value] = line
-        return found
-
-
-def _load(text: str) -> Any:
-    # The loader is safe: it makes nothing but numbers, texts, lists and mappings.
-    return yaml.load(text, Loader=_Loader)
-
 
 _Pixels = Annotated[int, Field(ge=1)]
 _Sersic: TypeAlias = SersicProfile | Component
@@ -123,6 +96,12 @@ class Recipe(Choices):
     filter at the brightness redshift."""
     reference_redshift: Annotated[float, Field(gt=0)] | None = None
     """Redshift at which sizes are given; left out: the lowest of the grid."""
+    angular_size: bool = False
+    """Whether sizes follow the angular diameter distance, from reference_redshift to
+    z_in and z_out; if not, a galaxy has one size."""
+    size_evolution: float = Field(default=0.0, ge=-10, le=10)
+    """Exponent a of ((1 + z) / (1 + reference_redshift))**a, by which physical sizes
+    grow at the same flux; with angular_size only."""
     redshifts: Redshifts = Redshifts()
     """How the redshift pairs are drawn."""
     templates: Templates = Templates()
@@ -136,6 +115,9 @@ class Recipe(Choices):
     catalogue: UserCatalogue | None = None
     """A table of galaxies: its columns take the place of those that are drawn, its rows
     are the galaxies, and galaxies defaults to their number; left out: all is drawn."""
+    observation: Observation | None = None
+    """What telescopes make of the images: psf, noise, layers; left out: they stay
+    clean."""
     layout: Layout = Layout()
     """How the store is laid out."""
 
@@ -189,6 +171,31 @@ class Recipe(Choices):
                 f"set pixel_scale to {own:g}: images are not resized",
             )
         return self
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> Self:
+        if self.size_evolution != 0.0 and not self.angular_size:
+            raise wrong_choice(
+                "size_evolution",
+                self.size_evolution,
+                "0 where sizes do not follow the redshift",
+                "set angular_size to true",
+            )
+        seen = self.observation is not None and "convolved" in self.observation.made
+        if seen and self.sampling == "centre":
+            raise wrong_choice(
+                "sampling",
+                self.sampling,
+                "pixel where there is a PSF, after which pixels are integrated over",
+                "set it, or leave out observation.psf",
+            )
+        return self
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The names of the image variables: input and target of every layer."""
+        kept = ("clean",) if self.observation is None else self.observation.kept
+        return tuple(image_name(role, layer) for layer in kept for role in ENDS)
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Recipe:
@@ -244,18 +251,27 @@ class Recipe(Choices):
         -------
         dict
             All choices but the number of galaxies, the scale's rule (its resolved
-            number takes its place), table and images (hashes of their content do) and
-            the layout.
+            number takes its place), table, images and those of PSFs (hashes of their
+            content do) and the layout.
         """
         left_out = {"galaxies", "scale", "catalogue", "layout"}
         choices: dict[str, Any] = json.loads(self.model_dump_json(exclude=left_out))
         # What came later counts only where it is used, so that older stores go on.
+        for name in ("angular_size", "size_evolution"):
+            if not choices[name]:
+                del choices[name]
+        if self.observation is None:
+            del choices["observation"]
+        else:
+            choices["observation"] = self.observation.identity()
         if self.redshifts.values == "grid":
             del choices["redshifts"]["values"]
         if isinstance(self.profile, ImageProfile):
             del choices["profile"]["source"], choices["profile"]["variable"]
-            if self.profile.image_redshift is None:
-                del choices["profile"]["image_redshift"]
+            for name in ("image_redshift", "psf"):
+                if getattr(self.profile, name) is None:
+                    del choices["profile"][name]
+            drop_sources(choices["profile"])
         return choices
 
 
@@ -268,50 +284,6 @@ def _with_radii(
         return changed
     changes = {name: change(one, name) for name, one in profile.components.items()}
     return profile.model_copy(update={"components": changes})
-
-
-def read_yaml(
-    path: str | Path, field: str = "recipe", command: str = "argdask recipe"
-) -> dict[str, Any]:
-    """Read a YAML file that holds a mapping, without running anything in it.
-
-    Parameters
-    ----------
-    path
-        The file.
-    field
-        What to call it in a message.
-    command
-        The command that prints an example.
-
-    Returns
-    -------
-    dict
-        What it holds.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, holds something else or one key twice.
-    """
-    example = f"see `{command}` for an example"
-    try:
-        data = _load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
-        raise InputError(
-            field, str(path), f"a readable YAML file ({reason})", "check the path"
-        ) from None
-    except _Repeated as error:
-        found = f"{path} with {error}"
-        raise InputError(field, found, "each key once", "drop one of them") from None
-    except _YAML_ERRORS as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1})" if mark else ""
-        raise InputError(field, str(path), f"valid YAML{where}", example) from None
-    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
-        raise InputError(field, str(path), "keys with values", example)
-    return data
 
 
 def assemble(
@@ -345,11 +317,11 @@ def assemble(
     for setting in settings:
         key, equals, text = setting.partition("=")
         try:
-            value = _load(text)
-        except _Repeated:
+            value = parse_yaml(text)
+        except RepeatedKeyError:
             cure = "drop one of them"
             raise InputError("--set", setting, "each key once", cure) from None
-        except _YAML_ERRORS:
+        except YAML_ERRORS:
             equals = ""
         if not equals or not key:
             raise InputError(

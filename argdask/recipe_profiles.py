@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from argdask.choices import Choices, wrong_choice
 from argdask.errors import nearest
+from argdask.recipe_observation import OwnPSF
 from argdask.sampling import Beta, Constant, Distribution, Lognormal, Uniform
 
 __all__ = [
@@ -326,6 +327,9 @@ class ImageProfile(Choices):
     draw: Literal["once", "random"] = "once"
     """once: row r of the set has image r, or what the catalogue's column image says;
     random: any image, by the galaxy's id."""
+    psf: OwnPSF | None = None
+    """Point-spread function that the images have been seen with; left out: none is
+    taken off what they are convolved with."""
 
     @property
     def columns(self) -> tuple[str, ...]:

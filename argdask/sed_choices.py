@@ -19,7 +19,7 @@ from pydantic import (
 from argdask.choices import Choices, commented_yaml, wrong_choice
 from argdask.cosmologies import DEFAULT_COSMOLOGY, named_cosmology
 from argdask.errors import InputError
-from argdask.recipe import read_yaml
+from argdask.yaml_files import read_yaml
 
 __all__ = ["FilterChoice", "Normalisation", "RedshiftGrid", "SedGrid", "TemplateSet"]
 

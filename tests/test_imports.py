@@ -17,7 +17,7 @@ FOLDER = Path(argdask.__file__).parent
 
 # DESIGN 3. A module may import from its own floor and from those below.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "choices", "caching", "packages", "sampling", "schema"),
+    ("errors", "choices", "caching", "packages", "sampling", "schema", "yaml_files"),
     (
         *("elementary", "kernels", "edges", "frames", "brightest", "profiles"),
         *("cubes", "photometry", "igm", "interpolation", "noise", "streams"),
@@ -70,9 +70,9 @@ HOMES: dict[str, set[str]] = {
     "dask_jobqueue": {"job_queues", "slurm_runner"},
     "pydantic": {
         *("choices", "sampling", "recipe", "recipe_sections", "recipe_profiles"),
-        *("sed_choices", "cluster_choices"),
+        *("recipe_observation", "sed_choices", "cluster_choices"),
     },
-    "yaml": {"choices", "recipe", "job_queues"},
+    "yaml": {"choices", "yaml_files", "job_queues"},
     "numba": {"caching"},
     "dask": {name for floor in FLOORS[BUILDER:] for name in floor},
     "distributed": {name for floor in FLOORS[DELIVERY:] for name in floor},

@@ -16,9 +16,10 @@ from pydantic import ValidationError
 
 from argdask.choices import Choices
 from argdask.errors import InputError
-from argdask.recipe import Recipe, assemble, read_yaml
+from argdask.recipe import Recipe, assemble
 from argdask.sampling import Constant, Lognormal, Uniform
 from argdask.sed_choices import SedGrid
+from argdask.yaml_files import read_yaml
 
 NOT_A_NUMBER = float("nan")
 SEE = "see `argdask recipe` for every choice"
@@ -641,6 +642,9 @@ def test_everything_else_is_what_a_galaxy_follows_from():
         {"sampling": "centre"},
         {"normalise": "peak"},
         {"reference_redshift": 1.0},
+        {"angular_size": True},
+        {"size_evolution": -1.0, "angular_size": True},
+        {"observation": {"psf": {"psf_fwhm": 0.1}}},
         {"redshifts": {"min_separation": 0.1}},
         {"redshifts": {"values": "continuous"}},
         {"templates": {"ages": "all"}},

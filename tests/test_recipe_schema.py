@@ -89,9 +89,47 @@ RIGHT: dict[str, dict[str, Any]] = {
     "own redshift": {"brightness": {"brightness_redshift": "z_in"}},
     "cosmology": {"cosmology": {"name": "FlatLambdaCDM", "H0": 70.0, "Om0": 0.3}},
     "layout": {"layout": {"compression": "zstd", "part": 256, "chunk": 16}},
+    "sizes": {"angular_size": True, "size_evolution": -0.5},
+    "a PSF without a name": {"observation": {"psf": {"psf_fwhm": 0.1}}},
+    "a PSF of each filter, and one of the target": {
+        "observation": {
+            "psf": {
+                "f606w": {"psf_fwhm": 0.1},
+                "f814w": {"name": "moffat", "psf_fwhm": 0.1, "beta": 3},
+                "f125w": {"name": "airy", "diameter": 2.4, "obscuration": 0.33},
+                "f160w": {"name": "image", "source": "a.fits", "centre": [1.0, 2.5]},
+            },
+            "target": {"psf": {"psf_fwhm": 0.2}},
+            "layers": ["convolved"],
+        }
+    },
+    "noise": {"observation": {"noise": {"depth": 27, "aperture": 0.4}}},
+    "noise of each filter": {
+        "observation": {
+            "noise": {"f606w": {"background_sigma": 0.1}, "f814w": {"gain": 3e3}}
+        }
+    },
+    "images with a PSF": {
+        "profile": {"name": "images", "source": "a", "psf": {"psf_fwhm": 0.1}}
+    },
 }
 
 WRONG: dict[str, dict[str, Any]] = {
+    "a PSF of no width": {"observation": {"psf": {"psf_fwhm": 0}}},
+    "a PSF without its width": {"observation": {"psf": {}}},
+    "an unknown PSF": {"observation": {"psf": {"name": "sinc", "psf_fwhm": 1}}},
+    "a Moffat profile without beta": {
+        "observation": {"psf": {"name": "moffat", "psf_fwhm": 1}}
+    },
+    "a PSF of one filter of no width": {
+        "observation": {"psf": {"f606w": {"psf_fwhm": 0}}}
+    },
+    "negative noise": {"observation": {"noise": {"background_sigma": -1}}},
+    "an unknown layer": {"observation": {"psf": {"psf_fwhm": 1}, "layers": ["dirty"]}},
+    "layers of the target": {
+        "observation": {"psf": {"psf_fwhm": 1}, "target": {"layers": ["clean"]}}
+    },
+    "sizes by a word": {"angular_size": "large"},
     "one component": {"profile": {"name": "components", "components": {"a": {}}}},
     "unknown key of a component": {
         "profile": {"name": "components", "components": {"a": {"n": 1}, "b": {}}}
@@ -197,7 +235,7 @@ def _objects(schema: Any) -> Iterator[dict[str, Any]]:
 
 def test_describes_every_key_and_refuses_all_others() -> None:
     objects = list(_objects(ad.Recipe.json_schema()))
-    assert len(objects) == 17
+    assert len(objects) == 24
     for one in objects:
         assert one["additionalProperties"] is False
         assert one["description"]

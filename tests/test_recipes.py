@@ -11,7 +11,8 @@ from astropy.modeling.models import Sersic2D
 from astropy.table import Table
 
 import argdask as ad
-from argdask.recipe import Recipe, assemble, read_yaml
+from argdask.recipe import Recipe, assemble
+from argdask.yaml_files import read_yaml
 
 RECIPES = sorted((Path(__file__).parents[1] / "deploy" / "recipes").glob("*.yaml"))
 

@@ -1,0 +1,317 @@
+"""What a recipe's telescopes are in numbers: PSF, noise and gain of every filter."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from argdask.errors import InputError, nearest
+from argdask.noise import ROLES, electrons_per_microjansky, sigma_of_depth
+from argdask.photometry import ab_flux
+from argdask.psf import PSF, Airy, Gaussian, Moffat, PSFImage
+from argdask.psf_files import read_psf
+from argdask.recipe import ImageProfile, Recipe
+from argdask.recipe_observation import (
+    AiryPSF,
+    GaussianPSF,
+    ImagePSF,
+    MoffatPSF,
+    Noise,
+    Observation,
+    Target,
+)
+
+__all__ = [
+    "Telescope",
+    "background_sigma_of",
+    "gain_of",
+    "hash_of_images",
+    "optical_psf",
+    "psf_images",
+    "telescopes_of",
+]
+
+_PLACE = "observation."
+
+# At how many sigma a depth is where nothing is said; sigma_of_depth has it built in.
+_SIGNIFICANCE = 5.0
+
+
+@dataclass(frozen=True)
+class Telescope:
+    """What the images of one role are seen with, in the order of the grid's filters."""
+
+    psfs: tuple[PSF, ...] | None
+    """Optical PSF of each filter; None for no convolution."""
+    background_sigma: NDArray[np.float64]
+    """Standard deviation of the background (filter,) [uJy / pixel]; 0 for none."""
+    gain: NDArray[np.float64]
+    """Electrons of a flux (filter,) [electron / uJy]; 0 for no shot noise."""
+    noisy: bool
+    """Whether the recipe says anything of the noise."""
+
+
+def telescopes_of(
+    recipe: Recipe,
+    seds: xr.DataArray,
+    images: Mapping[str, PSFImage] | None = None,
+) -> dict[str, Telescope]:
+    """Return the telescopes that a recipe observes with.
+
+    Parameters
+    ----------
+    recipe
+        The choices.
+    seds
+        The SED grid, with the chosen filters only.
+    images
+        Images of PSFs by their source; read from files if left out.
+
+    Returns
+    -------
+    dict
+        The telescopes of "input" and "target"; empty for a recipe without observation.
+
+    Raises
+    ------
+    InputError
+        If a filter has no PSF or noise, a name is none of a filter, or an image of a
+        PSF cannot be used.
+    """
+    observation = recipe.observation
+    if observation is None:
+        return {}
+    if images is None:
+        images = psf_images(recipe)
+    names = [str(name) for name in seds["filter"].values]
+    wavelengths = dict(zip(names, seds["wavelength"].values.tolist(), strict=True))
+    telescopes = {}
+    for role in ROLES:
+        # What is said of the target goes before what is said of both.
+        said = observation.roles if role == "target" else observation.roles[:1]
+        choices = said[::-1]
+        psfs = _by_filter("psf", choices, names)
+        noises = _by_filter("noise", choices, names)
+        optical = []
+        for name, (place, choice) in psfs.items():
+            with _at(place):
+                optical.append(optical_psf(choice, wavelengths[name], images))
+        sigma, gain = np.zeros(len(names)), np.zeros(len(names))
+        for number, (_, noise) in enumerate(noises.values()):
+            sigma[number] = background_sigma_of(noise, recipe.pixel_scale)
+            gain[number] = gain_of(noise)
+        psf = tuple(optical) if psfs else None
+        telescopes[role] = Telescope(psf, sigma, gain, bool(noises))
+    return telescopes
+
+
+def _by_filter(
+    kind: str,
+    choices: Sequence[tuple[str, Observation | Target]],
+    names: Sequence[str],
+) -> dict[str, tuple[str, Any]]:
+    """Return of every filter where its choice stands, and the choice."""
+    found: dict[str, tuple[str, Any]] = {}
+    for above, one in choices:
+        place, said = f"{_PLACE}{above}{kind}", getattr(one, kind)
+        if isinstance(said, dict):
+            for name in said:
+                if name not in names:
+                    near = nearest(name, names)
+                    cure = f"drop it, or choose the filter; nearest: {near}"
+                    expected = "one of the filters of the set"
+                    raise InputError(f"{place}.{name}", name, expected, cure)
+                found.setdefault(name, (f"{place}.{name}", said[name]))
+        elif said is not None:
+            for name in names:
+                found.setdefault(name, (place, said))
+    missing = [name for name in names if name not in found]
+    if found and missing:
+        first, *others = missing
+        value = f"none for {first}" + (f" and {len(others)} more" if others else "")
+        cure = f"add {first}, or give one for all filters"
+        raise InputError(_PLACE + kind, value, f"a {kind} for every filter", cure)
+    return {name: found[name] for name in names} if found else {}
+
+
+def optical_psf(choice: Any, wavelength: float, images: Mapping[str, PSFImage]) -> PSF:
+    """Return a recipe's choice of a PSF as what images are convolved with.
+
+    Parameters
+    ----------
+    choice
+        One choice of the recipe.
+    wavelength
+        Of the filter [Angstrom], for a diffraction pattern that has none of its own.
+    images
+        Images of PSFs by their source.
+
+    Returns
+    -------
+    PSF
+        The PSF, without the pixel that the light falls on.
+
+    Raises
+    ------
+    InputError
+        If the centre of an image is outside of it.
+    """
+    if isinstance(choice, GaussianPSF):
+        return Gaussian(choice.psf_fwhm)
+    if isinstance(choice, MoffatPSF):
+        return Moffat(choice.psf_fwhm, choice.beta)
+    if isinstance(choice, AiryPSF):
+        own = choice.wavelength
+        of = wavelength if own is None else own
+        return Airy(of, choice.diameter, choice.obscuration)
+    image = images[choice.source]
+    return replace(
+        image,
+        pixel_scale=choice.pixel_scale or image.pixel_scale,
+        centre=choice.centre,
+        includes_pixel=choice.includes_pixel,
+    )
+
+
+def psf_images(recipe: Recipe) -> dict[str, PSFImage]:
+    """Read the images of PSFs that a recipe names.
+
+    Parameters
+    ----------
+    recipe
+        The choices.
+
+    Returns
+    -------
+    dict
+        The images by their source, each with the pixel scale that its file has or else
+        that of the first choice that names it; empty if there are none.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, is no image of a star, or nothing says how large its
+        pixels are.
+    """
+    found: dict[str, PSFImage] = {}
+    unsaid = set()
+    for place, choice in _image_choices(recipe):
+        with _at(place):
+            if choice.source not in found:
+                image, scale = read_psf(choice.source)
+                if scale is None:
+                    unsaid.add(choice.source)
+                known = scale or choice.pixel_scale
+                found[choice.source] = PSFImage(image, known or 1.0)
+            if choice.source in unsaid and choice.pixel_scale is None:
+                expected = "the size of its pixels [arcsec]"
+                cure = f"give it: {choice.source} does not say"
+                raise InputError("psf.pixel_scale", "nothing", expected, cure)
+            optical_psf(choice, 1.0, found)
+    return found
+
+
+def hash_of_images(recipe: Recipe, images: Mapping[str, PSFImage]) -> str | None:
+    """Return a hash of the images of PSFs, whatever their files are called.
+
+    Parameters
+    ----------
+    recipe
+        The choices, which say what each image is for.
+    images
+        The images by their source.
+
+    Returns
+    -------
+    str or None
+        A hash of pixels and pixel scales at each place that has an image; None where
+        there is none.
+    """
+    state = hashlib.sha256()
+    choices = list(_image_choices(recipe))
+    for place, choice in choices:
+        image = images[choice.source]
+        scale = choice.pixel_scale or image.pixel_scale
+        pixels = hashlib.sha256(image.content).hexdigest()
+        state.update(f"{place} {scale!r} {pixels}\n".encode())
+    return state.hexdigest() if choices else None
+
+
+def _image_choices(recipe: Recipe) -> Iterator[tuple[str, ImagePSF]]:
+    """Return where images of PSFs stand in a recipe, and the choices."""
+    if recipe.observation is not None:
+        for place, choice in recipe.observation.psfs:
+            if isinstance(choice, ImagePSF):
+                yield _PLACE + place, choice
+    if isinstance(recipe.profile, ImageProfile):
+        own = recipe.profile.psf
+        if isinstance(own, ImagePSF):
+            yield "profile.psf", own
+
+
+@contextmanager
+def _at(place: str) -> Iterator[None]:
+    """Say of wrong values where in the recipe they stand."""
+    try:
+        yield
+    except InputError as error:
+        field = place + error.field.removeprefix("psf")
+        told = error.value, error.expected, error.cure
+        raise InputError(field, *told) from error
+
+
+def gain_of(noise: Noise) -> float:
+    """Return how many electrons a flux makes.
+
+    Parameters
+    ----------
+    noise
+        The recipe's choice.
+
+    Returns
+    -------
+    float
+        Electrons per microjansky; 0 where there is no shot noise.
+    """
+    if noise.exposure_time is not None and noise.zeropoint is not None:
+        seconds, zeropoint = noise.exposure_time, noise.zeropoint
+        return float(electrons_per_microjansky(seconds, zeropoint))
+    return noise.gain or 0.0
+
+
+def background_sigma_of(noise: Noise, pixel_scale: float) -> float:
+    """Return the background noise of a pixel.
+
+    Parameters
+    ----------
+    noise
+        The recipe's choice.
+    pixel_scale
+        Size of a pixel of the images [arcsec].
+
+    Returns
+    -------
+    float
+        Standard deviation [uJy / pixel]; 0 where there is none. Of a sky it is the root
+        of the electrons that sky and dark current make in a pixel and of the variances
+        of its reads, over the gain (Howell 1989, PASP 101, 616, without the source).
+    """
+    if noise.depth is not None and noise.aperture is not None:
+        sigma = float(sigma_of_depth(noise.depth, noise.aperture, pixel_scale))
+        return sigma * _SIGNIFICANCE / (noise.depth_significance or _SIGNIFICANCE)
+    if noise.sky_brightness is None or noise.exposure_time is None:
+        return noise.background_sigma or 0.0
+    gain = gain_of(noise)
+    sky = gain * float(ab_flux(np.asarray(noise.sky_brightness))) * pixel_scale**2
+    detector = noise.detector_pixel_scale or pixel_scale
+    reads = (noise.exposures or 1) * (noise.read_noise or 0.0) ** 2
+    dark = (noise.dark_current or 0.0) * noise.exposure_time
+    variance = sky + (dark + reads) * (pixel_scale / detector) ** 2
+    return float(np.sqrt(variance)) / gain

@@ -1,0 +1,100 @@
+"""YAML as users write it: safe, each key once, wrong files told in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from argdask.errors import InputError
+
+__all__ = ["YAML_ERRORS", "RepeatedKeyError", "parse_yaml", "read_yaml"]
+
+# Besides its own, yaml lets through Python's errors about dates, digits and nesting.
+YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
+
+
+class RepeatedKeyError(yaml.YAMLError):
+    """A key that stands twice."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML itself keeps the last."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        found: yaml.MappingNode = super().compose_mapping_node(anchor)
+        lines: dict[str, int] = {}
+        for key, _ in found.value:
+            if isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    places = f"lines {lines[key.value]} and {line}"
+                    raise RepeatedKeyError(f"{key.value} twice ({places})")
+                lines[key.value] = line
+        return found
+
+
+def parse_yaml(text: str) -> Any:
+    """Return what YAML says.
+
+    Parameters
+    ----------
+    text
+        The YAML.
+
+    Returns
+    -------
+    Any
+        Numbers, texts, lists and mappings; nothing else can be made by it.
+
+    Raises
+    ------
+    RepeatedKeyError
+        If a key stands twice; anything else that is wrong is one of `YAML_ERRORS`.
+    """
+    return yaml.load(text, Loader=_Loader)
+
+
+def read_yaml(
+    path: str | Path, field: str = "recipe", command: str = "argdask recipe"
+) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping, without running anything in it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    field
+        What to call it in a message.
+    command
+        The command that prints an example.
+
+    Returns
+    -------
+    dict
+        What it holds.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, holds something else or one key twice.
+    """
+    example = f"see `{command}` for an example"
+    try:
+        data = parse_yaml(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise InputError(
+            field, str(path), f"a readable YAML file ({reason})", "check the path"
+        ) from None
+    except RepeatedKeyError as error:
+        found = f"{path} with {error}"
+        raise InputError(field, found, "each key once", "drop one of them") from None
+    except YAML_ERRORS as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise InputError(field, str(path), f"valid YAML{where}", example) from None
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
+        raise InputError(field, str(path), "keys with values", example)
+    return data
