@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from argdask.mending import repair
     from argdask.monitoring import status
     from argdask.pairs import build, simulate
-    from argdask.plotting import plot_seds, preview
+    from argdask.plotting import preview
     from argdask.recipe import Recipe
     from argdask.renoising import add_noise
     from argdask.run import write
     from argdask.sed_building import build_seds
     from argdask.sed_choices import SedGrid
     from argdask.sed_files import read_seds, write_seds
+    from argdask.sed_plotting import plot_seds
     from argdask.sed_sources import default_seds
     from argdask.seds import interpolate_redshift
     from argdask.steps import finalise, init, part
@@ -51,7 +52,7 @@ _HOMES = {
     "open_pairs": "argdask.store.reading",
     "part": "argdask.steps",
     "plan": "argdask.forecast",
-    "plot_seds": "argdask.plotting",
+    "plot_seds": "argdask.sed_plotting",
     "preview": "argdask.plotting",
     "read_seds": "argdask.sed_files",
     "read_table": "argdask.tables",

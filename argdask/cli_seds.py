@@ -86,7 +86,8 @@ def _show(
     if out is not None:
         write_seds(found, out)
     if plot is not None:
-        from argdask.plotting import plot_seds, save
+        from argdask.plotting import save
+        from argdask.sed_plotting import plot_seds
 
         save(plot_seds(found), plot)
     contents = describe_seds(found)

@@ -14,8 +14,8 @@ import xarray as xr
 
 import argdask as ad
 from argdask.cli import main
-from argdask.plotting import plot_seds
 from argdask.sed_inspection import describe_seds
+from argdask.sed_plotting import plot_seds
 from argdask.seds import content_hash
 
 GRID = """

@@ -16,6 +16,8 @@ import argdask as ad
 from argdask.errors import InputError
 from argdask.plotting import preview, save
 
+ENDINGS = ("", "_convolved", "_noisy")
+
 
 @pytest.fixture(scope="module")
 def pairs(seds: xr.DataArray) -> xr.Dataset:
@@ -71,6 +73,35 @@ def test_both_roles_share_one_stretch_up_to_their_brightest_pixel(
                     picture.get_array(), expected, rtol=1e-5, atol=1e-7
                 )
             assert max(p.get_array().max() for p in pictures) == pytest.approx(1)
+
+
+def test_every_layer_has_a_row_and_noise_is_shown_below_zero(
+    seds: xr.DataArray,
+) -> None:
+    seen = {"psf": {"psf_fwhm": 0.2}, "noise": {"background_sigma": 1e-3}}
+    recipe = ad.Recipe(galaxies=2, image_shape=12, scale=10.0, observation=seen)
+    observed = ad.simulate(recipe, seds).isel(filter=[2, 8])
+    axes = np.array(preview(observed).axes, object).reshape(2, 6, 2)
+    told = [axis.get_ylabel().split("\n")[0] for axis in axes[0, :, 0]]
+    layers = ["convolved", "noisy"]
+    assert told == ["input", *layers, "target", *layers]
+    sigma = 0.01
+    names = [f"{role}{end}" for role in ("input", "target") for end in ENDINGS]
+    for galaxy, column in ((0, 0), (1, 1)):
+        cubes = [observed[name].values[galaxy, ..., column] for name in names]
+        high = max(cube.max() for cube in cubes)
+        assert axes[galaxy, 0, column].get_title().endswith(f"-0.03 to {high:.3g}")
+        knee = max(high / 500, sigma)
+        low = np.arcsinh(-3 * sigma / knee)
+        for row, cube in enumerate(cubes):
+            shown = axes[galaxy, row, column].images[0].get_array()
+            expected = (np.arcsinh(cube / knee) - low) / (np.arcsinh(high / knee) - low)
+            np.testing.assert_allclose(shown, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_dataset_without_images_is_refused(pairs: xr.Dataset) -> None:
+    with pytest.raises(InputError, match="without images"):
+        preview(pairs.drop_vars(["input", "target"]))
 
 
 def test_limits_redshifts_and_filters_are_printed(pairs: xr.Dataset) -> None:
@@ -166,7 +197,7 @@ def test_no_window_and_no_global_state_is_needed(pairs: xr.Dataset) -> None:
     before = settings()
     preview(pairs, galaxies=1)
     assert settings() == before
-    script = "import sys, argdask.plotting as p; p._figure_class(); print(*sys.modules)"
+    script = "import sys, argdask.plotting as p; p.figure_class(); print(*sys.modules)"
     ran = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
