@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from argdask.monitoring import status
     from argdask.pairs import build, simulate
     from argdask.plotting import plot_seds, preview
+    from argdask.preset_listing import presets
     from argdask.recipe import Recipe
     from argdask.run import write
     from argdask.sed_building import build_seds
@@ -50,6 +51,7 @@ _HOMES = {
     "part": "argdask.steps",
     "plan": "argdask.forecast",
     "plot_seds": "argdask.plotting",
+    "presets": "argdask.preset_listing",
     "preview": "argdask.plotting",
     "read_seds": "argdask.sed_files",
     "read_table": "argdask.tables",
@@ -78,6 +80,7 @@ __all__ = [
     "part",
     "plan",
     "plot_seds",
+    "presets",
     "preview",
     "read_seds",
     "read_table",

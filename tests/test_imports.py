@@ -27,6 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         *("recipe", "recipe_schema", "recipe_sections", "recipe_tables"),
         *("recipe_observation", "telescopes", "psf_files"),
+        *("survey_presets", "preset_listing"),
         *("recipe_profiles", "brightness", "components", "component_tables"),
         *("seds", "sed_building", "sed_choices", "sed_files", "sed_inspection"),
         *("sed_labels", "sed_sources", "smpy_grids", "cosmologies"),
@@ -64,6 +65,7 @@ HOMES: dict[str, set[str]] = {
     "click": set(FLOORS[FACE]),
     "rich": {"cli_options"},
     "torch": {"loaders"},
+    "surveycodex": {"survey_presets"},
     "dask_jobqueue": {"job_queues", "slurm_runner"},
     "pydantic": {
         *("choices", "sampling", "recipe", "recipe_sections", "recipe_profiles"),
