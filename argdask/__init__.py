@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from argdask.monitoring import status
     from argdask.pairs import build, simulate
     from argdask.plotting import preview
+    from argdask.preset_listing import presets
     from argdask.recipe import Recipe
     from argdask.renoising import add_noise
     from argdask.run import write
@@ -53,6 +54,7 @@ _HOMES = {
     "part": "argdask.steps",
     "plan": "argdask.forecast",
     "plot_seds": "argdask.sed_plotting",
+    "presets": "argdask.preset_listing",
     "preview": "argdask.plotting",
     "read_seds": "argdask.sed_files",
     "read_table": "argdask.tables",
@@ -82,6 +84,7 @@ __all__ = [
     "part",
     "plan",
     "plot_seds",
+    "presets",
     "preview",
     "read_seds",
     "read_table",

@@ -85,7 +85,8 @@ def generate(
     epilog=options.examples(
         "argdask recipe\n"
         "argdask recipe train.yaml --set galaxies=100000\n"
-        "argdask recipe recipe.schema.json --schema"
+        "argdask recipe recipe.schema.json --schema\n"
+        "argdask recipe --presets"
     )
 )
 @click.argument("out", required=False, metavar="[OUT]")
@@ -96,10 +97,27 @@ def generate(
     is_flag=True,
     help="Print the JSON schema instead, by which editors complete and check recipes.",
 )
+@click.option(
+    "--presets",
+    is_flag=True,
+    help="Print the surveys that observation.preset may name, and their filters.",
+)
 def recipe(
-    out: str | None, recipe_file: str | None, settings: tuple[str, ...], schema: bool
+    out: str | None,
+    recipe_file: str | None,
+    settings: tuple[str, ...],
+    schema: bool,
+    presets: bool,
 ) -> None:
     """Print every choice with its default and meaning, or write them to OUT."""
+    if presets:
+        if out or recipe_file or settings or schema:
+            given, cure = "with something else", "it is the same for any recipe"
+            raise InputError("--presets", given, "--presets alone", cure)
+        from argdask.preset_listing import text_of_presets
+
+        click.echo(text_of_presets(), nl=False)
+        return
     if schema and (recipe_file or settings):
         raise InputError(
             "--schema",

@@ -32,6 +32,7 @@ from argdask.recipe_sections import (
     UserCatalogue,
 )
 from argdask.schema import ENDS, image_name
+from argdask.survey_presets import PRESETS, preset_of
 from argdask.yaml_files import YAML_ERRORS, RepeatedKeyError, parse_yaml, read_yaml
 
 __all__ = [
@@ -83,7 +84,7 @@ class Recipe(Choices):
     ] = (60, 60)
     """Rows and columns of an image: (y, x) or one number [pixel]."""
     pixel_scale: float = Field(default=0.06, gt=0)
-    """Size of a pixel [arcsec]."""
+    """Size of a pixel [arcsec]; left out: 0.06, or that of observation.preset."""
     filters: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Names of the filters to make; left out: all of the SED grid."""
     profile: Profile = SersicProfile()
@@ -116,10 +117,25 @@ class Recipe(Choices):
     """A table of galaxies: its columns take the place of those that are drawn, its rows
     are the galaxies, and galaxies defaults to their number; left out: all is drawn."""
     observation: Observation | None = None
-    """What telescopes make of the images: psf, noise, layers; left out: they stay
-    clean."""
+    """What telescopes make of the images: preset, psf, noise, layers; left out: they
+    stay clean."""
     layout: Layout = Layout()
     """How the store is laid out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_pixel_scale(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "pixel_scale" in data:
+            return data
+        seen = data.get("observation")
+        named = (
+            seen.get("preset")
+            if isinstance(seen, dict)
+            else getattr(seen, "preset", None)
+        )
+        if not isinstance(named, str) or named not in PRESETS:
+            return data
+        return {**data, "pixel_scale": preset_of(named).pixel_scale}
 
     @model_validator(mode="after")
     def _check_radii(self) -> Self:

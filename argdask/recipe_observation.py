@@ -16,7 +16,9 @@ from pydantic import (
 )
 
 from argdask.choices import Choices, wrong_choice
+from argdask.errors import nearest
 from argdask.schema import LAYERS
+from argdask.survey_presets import PRESETS, preset_of
 
 __all__ = [
     "PSF",
@@ -221,9 +223,22 @@ Noises: TypeAlias = Annotated[
 ]
 
 
+def _check_preset(name: str) -> str:
+    if name not in PRESETS:
+        cure = f"nearest: {nearest(name, PRESETS)}"
+        # The key itself is named by the place of the error.
+        raise wrong_choice("", name, "the name of a survey", cure)
+    return name
+
+
+_Preset: TypeAlias = Annotated[str, AfterValidator(_check_preset)]
+
+
 class Target(Choices):
     """What is different for the image at the higher redshift."""
 
+    preset: _Preset | None = None
+    """A survey with PSF and noise of its own; left out: none, or that of the input."""
     psf: PSFs | None = None
     """Its point-spread function: one, or one by the name of each filter; left out: that
     of the input."""
@@ -233,15 +248,19 @@ class Target(Choices):
 
     @model_validator(mode="after")
     def _check_some(self) -> Self:
-        if self.psf is None and self.noise is None:
+        if self.preset is None and self.psf is None and self.noise is None:
             cure = "leave target out where it is as the input"
-            raise wrong_choice("", "nothing", "psf or noise", cure)
+            raise wrong_choice("", "nothing", "preset, psf or noise", cure)
         return self
 
 
 class Observation(Choices):
     """What telescopes make of the images."""
 
+    preset: _Preset | None = None
+    """A survey that gives each filter its PSF and its noise, and the recipe its
+    pixel_scale, where these say nothing of it; `argdask recipe --presets` shows all;
+    left out: none."""
     psf: PSFs | None = None
     """The point-spread function: one, or one by the name of each filter; left out:
     images are not convolved."""
@@ -263,8 +282,9 @@ class Observation(Choices):
     def made(self) -> tuple[str, ...]:
         """The layers that there are, in the order in which they are made."""
         choices = [one for _, one in self.roles]
-        convolved = any(one.psf is not None for one in choices)
-        noisy = any(one.noise is not None for one in choices)
+        preset = any(one.preset is not None for one in choices)
+        convolved = preset or any(one.psf is not None for one in choices)
+        noisy = preset or any(one.noise is not None for one in choices)
         there = (True, convolved, noisy)
         return tuple(name for name, one in zip(LAYERS, there, strict=True) if one)
 
@@ -289,18 +309,23 @@ class Observation(Choices):
         Returns
         -------
         dict
-            The choices that are made, without the sources of images.
+            The choices that are made, without the sources of images, and the numbers
+            of a preset in the place of its name.
         """
         dumped = self.model_dump_json(exclude_none=True)
         choices: dict[str, Any] = {**json.loads(dumped), "layers": list(self.kept)}
         drop_sources(choices)
+        for part in (choices, choices.get("target", {})):
+            if "preset" in part:
+                part["preset"] = preset_of(part["preset"]).content_hash()
         return choices
 
     @model_validator(mode="after")
     def _check_layers(self) -> Self:
         if len(self.made) == 1:
             cure = "leave observation out for clean images"
-            raise wrong_choice("", "nothing to observe with", "psf or noise", cure)
+            expected = "preset, psf or noise"
+            raise wrong_choice("", "nothing to observe with", expected, cure)
         if self.layers is None:
             return self
         if not self.layers:

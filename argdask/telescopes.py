@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from argdask.recipe_observation import (
     Observation,
     Target,
 )
+from argdask.survey_presets import preset_of
 
 __all__ = [
     "Telescope",
@@ -42,6 +44,13 @@ _PLACE = "observation."
 
 # At how many sigma a depth is where nothing is said; sigma_of_depth has it built in.
 _SIGNIFICANCE = 5.0
+
+# What a preset's numbers are of, by their name; noise has none.
+_CHOICES: dict[str | None, type[GaussianPSF | MoffatPSF | Noise]] = {
+    "gaussian": GaussianPSF,
+    "moffat": MoffatPSF,
+    None: Noise,
+}
 
 
 @dataclass(frozen=True)
@@ -93,6 +102,7 @@ def telescopes_of(
     names = [str(name) for name in seds["filter"].values]
     wavelengths = dict(zip(names, seds["wavelength"].values.tolist(), strict=True))
     telescopes = {}
+    _check_brightness(recipe, seds)
     for role in ROLES:
         # What is said of the target goes before what is said of both.
         said = observation.roles if role == "target" else observation.roles[:1]
@@ -132,13 +142,59 @@ def _by_filter(
         elif said is not None:
             for name in names:
                 found.setdefault(name, (place, said))
+        if one.preset is not None:
+            place = f"{_PLACE}{above}preset"
+            survey = getattr(preset_of(one.preset), kind)
+            for name in names:
+                if name in survey:
+                    choice = _CHOICES[survey[name].get("name")](**survey[name])
+                    found.setdefault(name, (place, choice))
     missing = [name for name in names if name not in found]
     if found and missing:
+        _refuse_missing(kind, missing[0], choices)
         first, *others = missing
         value = f"none for {first}" + (f" and {len(others)} more" if others else "")
         cure = f"add {first}, or give one for all filters"
         raise InputError(_PLACE + kind, value, f"a {kind} for every filter", cure)
     return {name: found[name] for name in names} if found else {}
+
+
+def _refuse_missing(
+    kind: str, name: str, choices: Sequence[tuple[str, Observation | Target]]
+) -> None:
+    """Say what a preset has, where a filter has nothing from it."""
+    for above, one in choices:
+        if one.preset is not None:
+            survey = preset_of(one.preset)
+            raise InputError(
+                f"{_PLACE}{above}preset",
+                f"{one.preset}, and the filter {name}",
+                f"filters of the survey, {', '.join(survey.psf)}",
+                f"nearest: {nearest(name, survey.psf)}; choose filters, or another "
+                "preset",
+            )
+
+
+def _check_brightness(recipe: Recipe, seds: xr.DataArray) -> None:
+    """Refuse a survey's noise where fluxes have no meaning beside it."""
+    observation = recipe.observation
+    presets = [one.preset for _, one in observation.roles] if observation else []
+    named = next(filter(None, presets), None)
+    if named is None or recipe.brightness.law != "grid":
+        return
+    choices = json.loads(seds.attrs.get("choices", "null"))
+    if seds.attrs.get("per_solar_mass"):
+        why = "fluxes per solar mass"
+    elif isinstance(choices, dict) and choices.get("normalise", "") is None:
+        why = "fluxes of templates as they came"
+    else:
+        return
+    raise InputError(
+        "brightness.law",
+        f"grid, {why}, and the preset {named}",
+        "fluxes of galaxies beside the noise of a survey",
+        "set brightness.law to equal, or to stellar_mass for grids per solar mass",
+    )
 
 
 def optical_psf(choice: Any, wavelength: float, images: Mapping[str, PSFImage]) -> PSF:

@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("recipe", "recipe_schema", "recipe_sections", "recipe_tables"),
         *("recipe_observation", "telescopes", "psf_files"),
         *("recipe_profiles", "brightness", "components", "component_tables", "sizes"),
+        *("survey_presets", "preset_listing"),
         *("seds", "sed_building", "sed_choices", "sed_files", "sed_inspection"),
         *("sed_labels", "sed_sources", "smpy_grids", "cosmologies"),
         *("filter_curves", "spectra", "text_columns"),
@@ -75,6 +76,7 @@ HOMES: dict[str, set[str]] = {
     "click": set(FLOORS[FACE]),
     "rich": {"cli_options"},
     "torch": {"loaders"},
+    "surveycodex": {"survey_presets"},
     "dask_jobqueue": {"job_queues", "slurm_runner"},
     "pydantic": {
         *("choices", "sampling", "recipe", "recipe_sections", "recipe_profiles"),

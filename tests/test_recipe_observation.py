@@ -51,6 +51,8 @@ def test_a_psf_without_a_name_is_a_gaussian():
             ("clean", "convolved", "noisy"),
         ),
         ({"target": {"psf": GAUSSIAN}}, ("clean", "convolved")),
+        ({"preset": "candels-deep"}, ("clean", "convolved", "noisy")),
+        ({"target": {"preset": "candels-deep"}}, ("clean", "convolved", "noisy")),
     ],
 )
 def test_layers_are_all_that_there_are_unless_they_are_chosen(keys, layers):
@@ -193,6 +195,9 @@ def test_everything_of_an_observation_is_what_pixels_follow_from():
         {"psf": {**image, "centre": [1, 2]}},
         {"psf": GAUSSIAN, "layers": ["convolved"]},
         {"psf": GAUSSIAN, "target": {"psf": {"psf_fwhm": 0.2}}},
+        {"preset": "candels-deep"},
+        {"preset": "candels-wide"},
+        {"preset": "candels-deep", "target": {"preset": "candels-wide"}},
         {"noise": DEPTH},
         {"noise": {**DEPTH, "depth_significance": 3}},
         {"noise": {**DEPTH, "gain": 5}},
@@ -230,7 +235,7 @@ def test_where_an_image_is_and_how_layers_are_named_is_not():
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({}, ": got nothing to observe with, expected psf or noise; leave observation"),
+        ({}, ": got nothing to observe with, expected preset, psf or noise; leave obs"),
         (
             {"spf": 1},
             ".spf: got an unknown key, expected a key of the recipe; nearest:",
@@ -442,7 +447,7 @@ def test_where_an_image_is_and_how_layers_are_named_is_not():
         ({"psf": GAUSSIAN, "layers": "clean"}, ".layers: got clean, expected a list"),
         (
             {"psf": GAUSSIAN, "target": {}},
-            ".target: got nothing, expected psf or noise; leave target out where it",
+            ".target: got nothing, expected preset, psf or noise; leave target out",
         ),
         (
             {"target": {"psf": {"psf_fwhm": -1}}},

@@ -103,6 +103,9 @@ RIGHT: dict[str, dict[str, Any]] = {
             "layers": ["convolved"],
         }
     },
+    "a preset": {
+        "observation": {"preset": "candels-deep", "target": {"preset": "candels-wide"}}
+    },
     "noise": {"observation": {"noise": {"depth": 27, "aperture": 0.4}}},
     "noise of each filter": {
         "observation": {

@@ -11,18 +11,27 @@ from astropy.modeling.models import Sersic2D
 from astropy.table import Table
 
 import argdask as ad
+from argdask.convolution import Convolution
 from argdask.recipe import Recipe, assemble
+from argdask.sed_choices import RedshiftGrid
+from argdask.telescopes import telescopes_of
 from argdask.yaml_files import read_yaml
 
-RECIPES = sorted((Path(__file__).parents[1] / "deploy" / "recipes").glob("*.yaml"))
+DEPLOY = Path(__file__).parents[1] / "deploy"
+RECIPES = sorted((DEPLOY / "recipes").glob("*.yaml"))
 
+# What these need besides the built-in grid and this package: nothing, or an extra and a
+# grid of their own.
+OBSERVED: dict[str, str | None] = {"hst-like": None, "lsst-like": "surveycodex"}
+FEW = RedshiftGrid(first=0.1, last=2.0, number=3)
+MADE = [path for path in RECIPES if path.stem not in OBSERVED]
 
 BY_NAME = {path.stem: path for path in RECIPES}
 
 
 def test_there_are_recipes() -> None:
     expected = ["arg", "bulge-and-disc", "continuous", "lopsided", "own-images"]
-    assert [path.stem for path in RECIPES] == expected
+    assert [path.stem for path in RECIPES] == sorted([*expected, *OBSERVED])
 
 
 def brought(path: Path) -> list[str]:
@@ -41,7 +50,24 @@ def brought(path: Path) -> list[str]:
     return ["profile.source=mine.npy", "catalogue.path=mine.fits"]
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("name", OBSERVED)
+def test_a_recipe_that_observes_fits_its_grid(name: str, seds: xr.DataArray) -> None:
+    extra = OBSERVED[name]
+    if extra is not None:
+        pytest.importorskip(extra)
+        grid = ad.SedGrid.from_yaml(DEPLOY / "grids" / "lsst.yaml")
+        seds = ad.build_seds(grid.model_copy(update={"redshifts": FEW}))
+    recipe = Recipe.from_yaml(BY_NAME[name])
+    assert recipe.angular_size
+    telescopes = telescopes_of(recipe, seds)
+    for one in telescopes.values():
+        assert one.psfs is not None
+        assert len(one.psfs) == seds.sizes["filter"]
+        Convolution(one.psfs, shape=recipe.image_shape, pixel_scale=recipe.pixel_scale)
+    assert recipe.brightness.brightness_filter in seds["filter"].values
+
+
+@pytest.mark.parametrize("path", MADE, ids=lambda path: path.stem)
 def test_a_recipe_makes_a_store_that_verifies(path: Path, seds: xr.DataArray) -> None:
     recipe = assemble(read_yaml(path), brought(path))
     ad.write(recipe, "pairs.zarr", seds=seds)
