@@ -23,6 +23,7 @@ _FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))  # of a Gaussian with a sigma of 1
 _ARCSEC = math.degrees(1.0) * 3600.0
 # An empirical PSF is noisy in its wings, but not by more than this part of its peak.
 _NEGATIVE = 0.01
+_ROUNDING = 1e-12  # of a sum of a million pixels
 
 
 @dataclass(frozen=True)
@@ -261,7 +262,9 @@ class PSFImage:
             expected = f"light, with none below -{_NEGATIVE:g} of its peak"
             cure = "subtract its background, or cut it closer"
             raise InputError("psf.image", found, expected, cure)
-        image /= total
+        # One that was divided already keeps its bits, in a store and out of it.
+        if abs(total - 1.0) > _ROUNDING:
+            image /= total
         image.flags.writeable = False
         object.__setattr__(self, "image", image)
         object.__setattr__(self, "content", repr(image.shape).encode() + bytes(image))

@@ -141,6 +141,15 @@ def test_a_resized_image_keeps_its_pixels() -> None:
     assert half.fwhm == pytest.approx(0.5 * image.fwhm)
 
 
+def test_an_image_that_was_divided_by_its_sum_keeps_its_bits() -> None:
+    # As a store does, which holds images that add up to 1 but for rounding.
+    rng = np.random.default_rng(11)
+    for _ in range(50):
+        once = PSFImage(rng.random((15, 17)), 0.1)
+        assert PSFImage(once.image, 0.1) == once
+        assert once.image.sum() == pytest.approx(1.0, abs=1e-14)
+
+
 def test_psfs_with_the_same_numbers_are_the_same() -> None:
     pixels = star((31, 31), (15, 15))
     one, two = PSFImage(pixels, 0.25), PSFImage(3.0 * pixels.astype(">f8"), 0.25)
