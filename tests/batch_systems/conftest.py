@@ -1,4 +1,4 @@
-"""A real SLURM of two virtual nodes, brought up for the tests and taken down again."""
+"""Real batch systems, brought up for the tests and taken down again."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import xarray as xr
-from virtual_cluster import COMMAND, RECIPE, Slurm, contents
+from virtual_cluster import COMMAND, RECIPE, GridEngine, Slurm, contents
 
 import argdask as ad
 
-SCRIPT = Path(__file__).with_name("slurm-up.sh")
+HERE = Path(__file__).parent
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "srun")
+GRID_ENGINE = Path("/usr/lib/gridengine")
 
 CHOICES = """
 queue: debug
@@ -27,7 +29,7 @@ interface: lo
 poll: 1
 log_directory: {folder}/logs
 """
-"""How the tests ask for jobs; the loopback interface reaches both virtual nodes."""
+"""How the tests ask for jobs; the loopback interface reaches every virtual node."""
 
 
 def _free_ports(number: int) -> int:
@@ -40,7 +42,34 @@ def _free_ports(number: int) -> int:
         except OSError:
             continue
         return first
-    pytest.skip("no free ports for a SLURM")
+    pytest.skip("no free ports for a batch system")
+
+
+@contextmanager
+def _brought_up(script: str, knobs: dict[str, str]) -> Iterator[Path]:
+    """Run a script's `up` and, whatever comes of it, its `down`."""
+    # Sockets have short names; pytest's own folders do not.
+    root = tempfile.mkdtemp(prefix="batch-")
+    command = ["bash", str(HERE / script)]
+    environment = {**os.environ, **knobs}
+    started = subprocess.run(
+        [*command, "up", root],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    try:
+        if started.returncode:
+            told = (started.stdout + started.stderr)[-500:]
+            pytest.skip(f"{script} up does not succeed here: {told}")
+        yield Path(root)
+    finally:
+        subprocess.run(
+            [*command, "down", root], env=environment, capture_output=True, check=False
+        )
+        shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -49,35 +78,52 @@ def slurm_session() -> Iterator[Slurm]:
     missing = [name for name in NEEDED if shutil.which(name, path=places) is None]
     if missing:
         pytest.skip(f"no SLURM here ({', '.join(missing)} not installed)")
-    # Sockets have short names; pytest's own folders do not.
-    root = tempfile.mkdtemp(prefix="slurm-")
     knobs = {"CTLD_PORT": str(_free_ports(3)), "CPUS": "8", "KILLWAIT": "3"}
-    environment = {**os.environ, **knobs}
-    up = ["bash", str(SCRIPT), "up", root]
-    before = os.environ.get("SLURM_CONF")
-    started = subprocess.run(
-        up, env=environment, capture_output=True, text=True, check=False, timeout=300
-    )
-    try:
-        if started.returncode:
-            pytest.skip(f"no SLURM comes up here: {started.stdout[-500:]}")
-        os.environ["SLURM_CONF"] = f"{root}/slurm.conf"
-        yield Slurm(Path(root))
-    finally:
-        down = ["bash", str(SCRIPT), "down", root]
-        subprocess.run(down, env=environment, capture_output=True, check=False)
-        os.environ.pop("SLURM_CONF", None)
-        if before is not None:
-            os.environ["SLURM_CONF"] = before
-        shutil.rmtree(root, ignore_errors=True)
+    with (
+        _brought_up("slurm-up.sh", knobs) as root,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("SLURM_CONF", f"{root}/slurm.conf")
+        yield Slurm(root)
 
 
 @pytest.fixture
 def slurm(slurm_session: Slurm) -> Iterator[Slurm]:
-    """The cluster, without any job before and after."""
+    """SLURM, without any job before and after."""
     yield slurm_session
     for job in slurm_session.jobs():
         slurm_session.kill(job)
+
+
+@pytest.fixture(scope="session")
+def grid_engine_session() -> Iterator[tuple[GridEngine, dict[str, str]]]:
+    if not (GRID_ENGINE / "sge_qmaster").exists():
+        pytest.skip("no Grid Engine here (grid-engine-up.sh install)")
+    port = _free_ports(2)
+    with _brought_up("grid-engine-up.sh", {"QMASTER_PORT": str(port)}) as root:
+        reach = {
+            "SGE_ROOT": str(root),
+            "SGE_CELL": "default",
+            "SGE_QMASTER_PORT": str(port),
+            "SGE_EXECD_PORT": str(port + 1),
+        }
+        yield GridEngine(root), reach
+
+
+@pytest.fixture
+def grid_engine(
+    grid_engine_session: tuple[GridEngine, dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[GridEngine]:
+    """Grid Engine, its commands in the PATH, without any job before and after."""
+    system, reach = grid_engine_session
+    # The commands of PBS have the same names.
+    monkeypatch.setenv("PATH", str(GRID_ENGINE), prepend=os.pathsep)
+    for name, value in reach.items():
+        monkeypatch.setenv(name, value)
+    yield system
+    for job in system.jobs():
+        system.kill(job)
 
 
 @pytest.fixture

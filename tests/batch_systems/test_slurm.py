@@ -8,12 +8,18 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import xarray as xr
-from virtual_cluster import RECIPE, Slurm, contents, parts_done
+from virtual_cluster import (
+    RECIPE,
+    Slurm,
+    contents,
+    parts_done,
+    run_to_the_end,
+    wait_until,
+)
 
 import argdask as ad
 from argdask import dispatch
@@ -23,23 +29,6 @@ from argdask.dispatch import Dispatch
 from argdask.store.receipts import Receipt
 
 pytestmark = pytest.mark.slurm
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-
-
-def run_to_the_end(
-    command: list[str], folder: Path
-) -> subprocess.CompletedProcess[str]:
-    ran = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, timeout=300
-    )
-    assert ran.returncode == 0, ran.stderr
-    return ran
 
 
 def test_a_job_that_is_cancelled_is_replaced_and_nothing_is_lost(
