@@ -58,6 +58,11 @@ _ENVIRONMENT = (
 )
 
 
+# Some list what will not run: relatives of PBS what is complete, Grid Engine what it
+# could not start.
+_ENDED = re.compile(r" (?:C|Eqw) ")
+
+
 @dataclass(frozen=True)
 class BatchSystem:
     """What one batch system calls things."""
@@ -101,8 +106,7 @@ class BatchSystem:
         if ran.returncode and not nothing:
             _log.debug("%s: %s", command[0], ran.stderr.strip())
             return None
-        # Finished jobs may still be listed, as C (complete) by some relatives of PBS.
-        lines = (line for line in ran.stdout.splitlines() if " C " not in line)
+        lines = (line for line in ran.stdout.splitlines() if not _ENDED.search(line))
         return set(re.findall(r"^\s*(\d+)", "\n".join(lines), re.MULTILINE))
 
 
@@ -114,7 +118,10 @@ QUEUES: dict[str, BatchSystem] = {
     "pbs": BatchSystem(
         "PBSCluster", "qstat -u {user}", "account", True, "seconds", ("-r n",)
     ),
-    "sge": BatchSystem("SGECluster", "qstat -u {user}", directives=("-r no",)),
+    # The shell of a queue may be any, whatever the script's first line says.
+    "sge": BatchSystem(
+        "SGECluster", "qstat -u {user}", directives=("-r no", "-S /bin/bash")
+    ),
     "lsf": BatchSystem(
         "LSFCluster", "bjobs -u {user} -noheader -o jobid", walltime="minutes",
         directives=("-rn",),

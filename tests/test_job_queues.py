@@ -104,6 +104,7 @@ def listing(tmp_path: Path, script: str) -> BatchSystem:
         ("", set()),
         ("Job id  Name\n------ ----\n3.server x\n 41[].server y\n", {"3", "41"}),
         ("8.server  job  me  00:00:00 C debug\n9.server  job  me  0 R debug\n", {"9"}),
+        ("  1 0.5 job me Eqw 11/22 1\n  2 0.5 job me qw 11/22 1\n", {"2"}),
     ],
 )
 def test_lists_of_jobs_are_read(tmp_path: Path, printed: str, ids: set[str]) -> None:

@@ -8,12 +8,18 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import xarray as xr
-from virtual_cluster import RECIPE, Slurm, contents, parts_done
+from virtual_cluster import (
+    RECIPE,
+    Slurm,
+    contents,
+    parts_done,
+    run_to_the_end,
+    wait_until,
+)
 
 import argdask as ad
 from argdask import dispatch
@@ -23,23 +29,6 @@ from argdask.dispatch import Dispatch
 from argdask.store.receipts import Receipt
 
 pytestmark = pytest.mark.slurm
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-
-
-def run_to_the_end(
-    command: list[str], folder: Path
-) -> subprocess.CompletedProcess[str]:
-    ran = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, timeout=300
-    )
-    assert ran.returncode == 0, ran.stderr
-    return ran
 
 
 def test_a_job_that_is_cancelled_is_replaced_and_nothing_is_lost(
@@ -181,6 +170,12 @@ def test_jobs_of_pbs_work_by_its_commands(
         pytest.skip("slurm-wlm-torque is not installed")
     run_to_the_end([*generate, "--cluster", "pbs", "--jobs", "2"], tmp_path)
     assert contents(tmp_path / "pairs.zarr") == serial
+    # The parts were made by jobs that SLURM had; its qsub writes their logs here.
+    logs = [file.read_text() for file in tmp_path.glob("*.e*")]
+    told = "".join(log for log in logs if " made in " in log)
+    made = set(re.findall(r" of job (\d+)", told))
+    assert len(made) == 2
+    assert made <= set(slurm.jobs("all"))
     wait_until(lambda: slurm.jobs("PENDING,RUNNING") == [], "jobs were left")
 
 
@@ -195,15 +190,25 @@ def test_all_jobs_are_busy_until_the_work_runs_out(
     pieces = [("part", index) for index in range(400)]
     busy: list[int] = []
     with slurm_jobs(6, ClusterChoices.from_yaml(cluster_config)) as client:
+        wait_until(lambda: len(slurm.jobs("RUNNING")) == 6, "there is room for six")
         began = time.monotonic()
         for count, _ in enumerate(Dispatch(client, ("s", "f"), pieces).results()):
-            if count % 5 == 0 and (busy or len(client.nthreads()) == 6):
-                work = client.processing()
-                busy.append(sum(1 for tasks in work.values() if tasks))
-                if len(busy) == 1:
-                    print(f"six workers after {time.monotonic() - began:.1f} s")
-        # Each keeps its own until fewer parts are left than there are jobs.
-        assert len(busy) > 20
-        assert set(busy[1:-8]) == {6}
+            if busy and count % 5:
+                continue
+            number = sum(1 for tasks in client.processing().values() if tasks)
+            if number == 6 and not busy:
+                seconds = time.monotonic() - began
+            if number == 6 or busy:
+                busy.append(number)
+        print(f"six busy workers after {seconds:.1f} s, then {busy}")
+        # The one time that is promised: an adaptive cluster has one of six for 40 s.
+        # Two cores with a load of nine needed 12 s for the Pythons to start.
+        assert seconds < 15
+        # Each keeps its own, but for moments between two parts, until fewer parts are
+        # left than there are jobs.
+        kept = busy[:-8]
+        assert len(kept) > 20
+        assert min(kept) >= 5
+        assert sum(kept) > 5.8 * len(kept)
         # While the last part was made the others were let go.
         assert len(client.nthreads()) == 1
