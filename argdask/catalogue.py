@@ -15,12 +15,13 @@ from argdask.image_light import ImageLight
 from argdask.interpolation import flux_at
 from argdask.recipe import ComponentsProfile, Recipe
 from argdask.recipe_tables import check_images, fitted_table
-from argdask.redshift_pairs import TemplateLists, cells_of, on_grid, pair_law
+from argdask.redshift_pairs import on_grid, pair_law
 from argdask.redshift_rows import Given, RowLaw, snapped
 from argdask.sampling import pick
 from argdask.schema import COMPONENT, flat_name
 from argdask.seds import age_of_universe, check_seds, select_filters
 from argdask.tables import UserTable
+from argdask.template_lists import TemplateLists
 
 __all__ = ["Catalogue", "Columns"]
 
@@ -243,15 +244,14 @@ class Catalogue:
         z_out: NDArray[np.float64],
     ) -> NDArray[np.int64]:
         """Return the template of each galaxy, or of each component (..., component)."""
-        cells = cells_of(self.redshift, z_in), cells_of(self.redshift, z_out)
         if isinstance(self._templates, ComponentTemplates):
-            template = self._templates.draw_each(rows, *cells)
+            template = self._templates.draw_each(rows, z_in, z_out)
             wrong = np.asarray((template < 0).any(axis=1))
         elif "sed_index" in rows.own:
             template = rows.own["sed_index"]
-            wrong = ~self._templates.usable(*cells, template)
+            wrong = ~self._templates.usable(z_in, z_out, template)
         else:
-            template = self._templates.draw(*cells, rows.uniforms("sed_index"))
+            template = self._templates.draw(z_in, z_out, rows.uniforms("sed_index"))
             wrong = template < 0
         first = np.argmax(wrong) if wrong.any() else 0
         self._refuse(
@@ -290,7 +290,7 @@ class Catalogue:
                 "leave it out, or make a grid with the other cosmology",
             )
 
-    def _template_lists(self) -> TemplateLists:
+    def _template_lists(self) -> TemplateLists | ComponentTemplates:
         """Which templates can be drawn at z_in and at z_out (redshift, template)."""
         valid: NDArray[np.bool_] = self.seds["valid"].values
         usable_in = valid & self._brightness.usable()
@@ -299,6 +299,7 @@ class Catalogue:
             oldest = age_of_universe(self.seds, self.redshift)
             usable_out &= self.seds["age"].values[None, :] <= oldest[:, None]
         profile = self.recipe.profile
+        lists = TemplateLists(self.redshift, usable_in, usable_out)
         if isinstance(profile, ComponentsProfile):
-            return ComponentTemplates(usable_in, usable_out, profile, self.seds)
-        return TemplateLists(usable_in, usable_out)
+            return ComponentTemplates(lists, profile, self.seds)
+        return lists

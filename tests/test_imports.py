@@ -32,7 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("filter_curves", "spectra", "text_columns"),
         *("images", "image_files", "image_light"),
         *("tables", "table_columns", "table_files", "table_templates"),
-        *("catalogue", "redshift_pairs", "redshift_rows"),
+        *("catalogue", "redshift_pairs", "redshift_rows", "template_lists"),
     ),
     ("rendering", "simulation", "pairs"),
     (
