@@ -252,6 +252,8 @@ class Recipe(Choices):
         # What came later counts only where it is used, so that older stores go on.
         if self.redshifts.values == "grid":
             del choices["redshifts"]["values"]
+        if self.templates.evolution == "none":
+            del choices["templates"]["evolution"]
         if isinstance(self.profile, ImageProfile):
             del choices["profile"]["source"], choices["profile"]["variable"]
             if self.profile.image_redshift is None:
