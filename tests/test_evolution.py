@@ -22,6 +22,7 @@ from argdask.catalogue import Catalogue
 from argdask.errors import InputError
 from argdask.evolution import Evolution, EvolvingLists
 from argdask.recipe import Recipe
+from argdask.schema import VARIABLES
 from argdask.seds import age_of_universe, check_seds
 from argdask.tables import read_table
 from argdask.template_lists import Reach
@@ -288,6 +289,7 @@ def test_a_galaxy_has_the_same_bits_alone_and_in_any_order(profile, values):
     made = catalogue(bursts(FINE, MANY, tracks=2), redshifts=chosen, **profile)
     whole = made.columns(np.arange(150))
     assert whole["age_out"].shape == whole["brightness"].shape
+    assert list(whole) == [name for name in VARIABLES if name in whole]
     order = np.random.default_rng(2).permutation(150)
     shuffled = made.columns(order)
     parts = [made.columns(np.arange(k, min(k + 37, 150))) for k in range(0, 150, 37)]
