@@ -13,8 +13,9 @@ from argdask.errors import InputError, nearest
 from argdask.interpolation import flux_at
 from argdask.photometry import ab_flux
 from argdask.recipe import ComponentsProfile, Recipe
-from argdask.redshift_pairs import cells_of, on_grid
+from argdask.redshift_pairs import on_grid
 from argdask.sampling import Distribution, uniforms
+from argdask.template_lists import cells_of
 
 __all__ = ["BrightnessLaw", "Columns", "Rows"]
 

@@ -35,6 +35,7 @@ _KERNEL_SOURCES = (
     "noise.py",
     "resampling.py",
     "streams.py",
+    "tracks.py",
     "transforms.py",
 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,17 +11,19 @@ from numpy.typing import ArrayLike, NDArray
 from argdask.brightness import BrightnessLaw, Columns, Rows
 from argdask.components import ComponentTemplates, draw_fractions, draw_profiles
 from argdask.errors import InputError
+from argdask.evolution import Evolution, EvolvingLists
 from argdask.image_light import ImageLight
 from argdask.interpolation import flux_at
-from argdask.recipe import SMALLEST_RADIUS, ComponentsProfile, Recipe
+from argdask.recipe import ComponentsProfile, Recipe
 from argdask.recipe_tables import check_images, fitted_table
-from argdask.redshift_pairs import TemplateLists, cells_of, on_grid, pair_law
+from argdask.redshift_pairs import on_grid, pair_law
 from argdask.redshift_rows import Given, RowLaw, snapped
 from argdask.sampling import pick
 from argdask.schema import COMPONENT, ENDS, flat_name
 from argdask.seds import age_of_universe, check_seds, select_filters
-from argdask.sizes import Sizes, least_radius
+from argdask.sizes import sizes_of
 from argdask.tables import UserTable
+from argdask.template_lists import TemplateLists
 
 __all__ = ["Catalogue", "Columns"]
 
@@ -70,8 +71,10 @@ class Catalogue:
         by_template = self.seds.transpose("redshift", "template", "filter")
         self.flux: NDArray[np.float64] = np.ascontiguousarray(by_template.values)
         self._brightness = BrightnessLaw(recipe, self.seds, self.flux)
+        passive = recipe.templates.evolution == "passive"
+        self._evolution = Evolution(self.seds) if passive else None
         self._templates = self._template_lists()
-        self._sizes = self._checked_sizes()
+        self._sizes = sizes_of(recipe, self.seds)
         if table is not None:
             table = fitted_table(table, recipe, self.seds, images)
         self.table = table
@@ -130,12 +133,13 @@ class Catalogue:
         template = self._draw_templates(rows, z_in, z_out)
         columns: Columns = {"sed_index": template.astype(np.int32)}
         flux_in = flux_at(self.flux, self.redshift, z_in, template)
+        flux_out, past = self._seen_at(z_in, z_out, template)
+        columns |= past
         columns.update(self._brightness.draw(rows, flux_in, template))
         for name, law in profile.parameters.items():
             columns[name] = rows.value(name, law)
         brightness = columns["brightness"][:, None]
         columns["flux_in"] = brightness * flux_in
-        flux_out = flux_at(self.flux, self.redshift, z_out, template)
         columns["flux_out"] = brightness * flux_out
         return columns
 
@@ -150,10 +154,14 @@ class Catalogue:
         template = self._draw_templates(rows, z_in, z_out)
         fraction = draw_fractions(profile, rows)
         brightest = fraction.argmax(axis=1)
-        flux: Columns = {}
-        for end, z in (("flux_in", z_in), ("flux_out", z_out)):
-            each = [flux_at(self.flux, self.redshift, z, one) for one in template.T]
-            flux[end] = np.stack(each, axis=1)
+        each_in = [flux_at(self.flux, self.redshift, z_in, one) for one in template.T]
+        each_out, pasts = zip(
+            *(self._seen_at(z_in, z_out, one) for one in template.T), strict=True
+        )
+        flux = {
+            "flux_in": np.stack(each_in, axis=1),
+            "flux_out": np.stack(each_out, axis=1),
+        }
         columns: Columns = {
             "sed_index": template[np.arange(brightest.size), brightest].astype(np.int32)
         }
@@ -162,6 +170,8 @@ class Catalogue:
             columns["bulge_to_total"] = fraction[:, bulge]
         columns["light_fraction"] = fraction
         columns[f"{COMPONENT}_sed_index"] = template.astype(np.int32)
+        for name in pasts[0]:
+            columns[name] = np.stack([past[name] for past in pasts], axis=1)
         drawn = self._brightness.divide(rows, fraction, flux["flux_in"], template)
         columns |= drawn | draw_profiles(profile, rows)
         for end, values in flux.items():
@@ -182,27 +192,19 @@ class Catalogue:
             columns[f"half_light_radius_{end}"] = radius * ratio
         return columns
 
-    def _checked_sizes(self) -> Sizes | None:
-        """Return what sizes follow from, and refuse those that would be too small."""
-        if not self.recipe.angular_size:
-            return None
-        least = least_radius(self.recipe, self.seds)
-        profile = self.recipe.profile
-        places: dict[str, Any] = {"profile": profile}
-        if isinstance(profile, ComponentsProfile):
-            each = profile.components.items()
-            places = {f"profile.components.{name}": one for name, one in each}
-        for place, one in places.items():
-            law = one.parameters.get("half_light_radius")
-            if law is not None and law.support()[0] < least * (1 - 1e-9):
-                raise InputError(
-                    f"{place}.half_light_radius",
-                    f"{law.support()[0]:g} arcsec",
-                    f"at least {least:g}, so that it has {SMALLEST_RADIUS:g} pixels at "
-                    "every redshift",
-                    "set its minimum, or a smaller pixel_scale",
-                )
-        return Sizes(self.recipe, self.seds)
+    def _seen_at(
+        self,
+        z_in: NDArray[np.float64],
+        z_out: NDArray[np.float64],
+        template: NDArray[np.int64],
+    ) -> tuple[NDArray[np.float64], Columns]:
+        """Return fluxes at z_out (galaxy, filter), and what templates were then."""
+        if self._evolution is None:
+            return flux_at(self.flux, self.redshift, z_out, template), {}
+        elapsed = self._evolution.elapsed(z_in, z_out)
+        found = self._evolution.find(template, elapsed)
+        past = {"age_out": found.age, "surviving_mass_ratio": found.mass}
+        return self._evolution.flux(self.flux, z_out, found), past
 
     def ids(self, start: int, stop: int) -> NDArray[np.int64]:
         """Return the ids of rows of the set: their own numbers, or the table's ids."""
@@ -274,7 +276,9 @@ class Catalogue:
         cure = "give both, drop the row, or choose a smaller redshifts.min_separation"
         if told:
             within += ", at which the template is valid and not too old"
-            cure = "drop the row, or set templates.ages to all"
+            if self._evolution is not None:
+                within += " and has a progenitor"
+            cure = f"drop the row, or {self._templates.cure}"
         self._refuse(rows, np.asarray(~(z_out > z_in)), within, cure)
         return z_in, z_out
 
@@ -285,26 +289,23 @@ class Catalogue:
         z_out: NDArray[np.float64],
     ) -> NDArray[np.int64]:
         """Return the template of each galaxy, or of each component (..., component)."""
-        cells = cells_of(self.redshift, z_in), cells_of(self.redshift, z_out)
         if isinstance(self._templates, ComponentTemplates):
-            template = self._templates.draw_each(rows, *cells)
+            template = self._templates.draw_each(rows, z_in, z_out)
             wrong = np.asarray((template < 0).any(axis=1))
         elif "sed_index" in rows.own:
             template = rows.own["sed_index"]
-            wrong = ~self._templates.usable(*cells, template)
+            wrong = ~self._templates.usable(z_in, z_out, template)
         else:
-            template = self._templates.draw(*cells, rows.uniforms("sed_index"))
+            template = self._templates.draw(z_in, z_out, rows.uniforms("sed_index"))
             wrong = template < 0
-        first = np.argmax(wrong) if wrong.any() else 0
-        self._refuse(
-            rows,
-            wrong,
-            f"a template that is valid at z_in {z_in[first]:g} and z_out "
-            f"{z_out[first]:g}"
-            if wrong.any()
-            else "",
-            "give other redshifts, drop the row, or set templates.ages to all",
-        )
+        if wrong.any():
+            first = np.argmax(wrong)
+            expected = "a template that is valid at "
+            if self._evolution is not None:
+                expected = "a template that has a progenitor and is valid at "
+            expected += f"z_in {z_in[first]:g} and z_out {z_out[first]:g}"
+            cure = f"give other redshifts, drop the row, or {self._templates.cure}"
+            self._refuse(rows, wrong, expected, cure)
         return template
 
     def _refuse(
@@ -332,15 +333,19 @@ class Catalogue:
                 "leave it out, or make a grid with the other cosmology",
             )
 
-    def _template_lists(self) -> TemplateLists:
+    def _template_lists(self) -> TemplateLists | ComponentTemplates:
         """Which templates can be drawn at z_in and at z_out (redshift, template)."""
         valid: NDArray[np.bool_] = self.seds["valid"].values
         usable_in = valid & self._brightness.usable()
-        usable_out = valid.copy()
+        young = np.ones_like(valid)
         if "age" in self.seds.coords and self.recipe.templates.ages == "physical":
             oldest = age_of_universe(self.seds, self.redshift)
-            usable_out &= self.seds["age"].values[None, :] <= oldest[:, None]
+            young = self.seds["age"].values[None, :] <= oldest[:, None]
         profile = self.recipe.profile
+        lists = TemplateLists(self.redshift, usable_in, valid & young)
+        if self._evolution is not None:
+            # What is not too old at z_in was not before.
+            lists = EvolvingLists(self._evolution, usable_in & young)
         if isinstance(profile, ComponentsProfile):
-            return ComponentTemplates(usable_in, usable_out, profile, self.seds)
-        return TemplateLists(usable_in, usable_out)
+            return ComponentTemplates(lists, profile, self.seds)
+        return lists

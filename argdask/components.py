@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 from argdask.brightness import Columns, Rows
 from argdask.errors import InputError
 from argdask.recipe import ComponentsProfile
-from argdask.redshift_pairs import Cells, Masks, TemplateLists
 from argdask.schema import flat_name
+from argdask.template_lists import Masks, Reach, TemplateLists
 
 __all__ = ["ComponentTemplates", "draw_fractions", "draw_profiles"]
 
 Floats = NDArray[np.float64]
 
 
-class ComponentTemplates(TemplateLists):
+class ComponentTemplates:
     """The templates that each component of a galaxy can have.
 
     Parameters
     ----------
-    usable_in, usable_out
-        Which any component can have at z_in and at z_out (redshift, template).
+    every
+        Which any component can have.
     profile
         The components.
     seds
@@ -38,41 +38,36 @@ class ComponentTemplates(TemplateLists):
     """
 
     def __init__(
-        self,
-        usable_in: Masks,
-        usable_out: Masks,
-        profile: ComponentsProfile,
-        seds: xr.DataArray,
+        self, every: TemplateLists, profile: ComponentsProfile, seds: xr.DataArray
     ) -> None:
-        super().__init__(usable_in, usable_out)
-        every = TemplateLists(usable_in, usable_out)
+        self.count, self.cure, self.usable = every.count, every.cure, every.usable
         self._of = {}
         for name in profile.components:
             allowed = _allowed(name, profile, seds)
-            self._of[name] = (
-                every
-                if allowed.all()
-                else TemplateLists(usable_in & allowed, usable_out)
-            )
+            self._of[name] = every if allowed.all() else every.among(allowed)
 
-    def which(self, cell_in: int, cells_out: Cells) -> Masks:
-        """Return for which cells of z_out there is one for each component (cell,)."""
-        found = np.ones(cells_out.shape, bool)
-        for lists in self._of.values():
-            found &= lists.which(cell_in, cells_out)
-        return found
+    def possible(self, z_in: Floats, z_out: Floats) -> Masks:
+        """Return whether there is a template for each component (pair,)."""
+        found = [lists.possible(z_in, z_out) for lists in self._of.values()]
+        both: Masks = np.logical_and.reduce(found)
+        return both
 
-    def draw_each(
-        self, rows: Rows, cells_in: Cells, cells_out: Cells
-    ) -> NDArray[np.int64]:
+    def throughout(self, z_in: Reach, z_out: Reach, separation: float) -> Masks:
+        """Return for which cells all pairs have one for each component."""
+        lists = self._of.values()
+        found = [one.throughout(z_in, z_out, separation) for one in lists]
+        both: Masks = np.logical_and.reduce(found)
+        return both
+
+    def draw_each(self, rows: Rows, z_in: Floats, z_out: Floats) -> NDArray[np.int64]:
         """Return the template of each component, drawn unless a table says it.
 
         Parameters
         ----------
         rows
             The galaxies.
-        cells_in, cells_out
-            Cells of their redshifts (galaxy,).
+        z_in, z_out
+            Their redshifts (galaxy,).
 
         Returns
         -------
@@ -85,9 +80,9 @@ class ComponentTemplates(TemplateLists):
             given = rows.own.get(flat_name(name, "sed_index"))
             if given is None:
                 u = rows.uniforms(f"{name}.sed_index")
-                found[:, k] = lists.draw(cells_in, cells_out, u)
+                found[:, k] = lists.draw(z_in, z_out, u)
             else:
-                usable = self.usable(cells_in, cells_out, given)
+                usable = self.usable(z_in, z_out, given)
                 found[:, k] = np.where(usable, given, -1)
         return found
 

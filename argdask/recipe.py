@@ -282,6 +282,8 @@ class Recipe(Choices):
             choices["observation"] = self.observation.identity()
         if self.redshifts.values == "grid":
             del choices["redshifts"]["values"]
+        if self.templates.evolution == "none":
+            del choices["templates"]["evolution"]
         if isinstance(self.profile, ImageProfile):
             del choices["profile"]["source"], choices["profile"]["variable"]
             for name in ("image_redshift", "psf"):

@@ -54,6 +54,11 @@ class Templates(Choices):
     ages: Literal["physical", "all"] = "physical"
     """physical: only templates not older than the Universe at z_out, where the grid
     knows ages; all: every template."""
+    evolution: Literal["none", "passive"] = "none"
+    """none: the template is the same at both redshifts; passive: at z_out it is younger
+    by the time between, of a grid in absolute time that knows what mass survives. Ages
+    are then physical where they are at z_in, and magnitude, mass and light fractions
+    are those of the template as it is at z_in, whatever the brightness_redshift."""
 
 
 class Brightness(Choices):

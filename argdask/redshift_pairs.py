@@ -1,4 +1,4 @@
-"""Which pairs of redshifts and which templates can be drawn, and the draws of them."""
+"""Which pairs of redshifts can be drawn, and the draws of them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,11 @@ from numpy.typing import NDArray
 from argdask.errors import InputError
 from argdask.recipe import Redshifts
 from argdask.sampling import pick
+from argdask.template_lists import Masks, Reach, TemplateRules, cells_of
 
-__all__ = [
-    "Cells",
-    "Masks",
-    "PairLaw",
-    "TemplateLists",
-    "cells_of",
-    "on_grid",
-    "pair_law",
-]
+__all__ = ["PairLaw", "on_grid", "pair_law"]
 
 Floats = NDArray[np.float64]
-Cells = NDArray[np.int64]
-Masks = NDArray[np.bool_]
 
 # The grid's own redshifts are rounded to this.
 _ROUNDED = 1e-9
@@ -66,112 +57,6 @@ def on_grid(field: str, grid: Floats, redshift: float) -> float:
     )
 
 
-def cells_of(grid: Floats, redshift: Floats) -> Cells:
-    """Return where redshifts are in a grid.
-
-    Parameters
-    ----------
-    grid
-        Redshifts of the grid (redshift,), ascending.
-    redshift
-        Redshifts within its range (galaxy,).
-
-    Returns
-    -------
-    ndarray
-        2 i on redshift number i of the grid, 2 i + 1 between it and the next (galaxy,).
-    """
-    below = np.searchsorted(grid, redshift, side="right") - 1
-    cells: Cells = 2 * below + (grid[below] != redshift)
-    return cells
-
-
-class TemplateLists:
-    """The templates that can be drawn at each pair of cells of a grid.
-
-    Parameters
-    ----------
-    usable_in, usable_out
-        Which can be drawn at z_in and at z_out (redshift, template). Between two
-        redshifts those can be drawn that can be at both.
-    """
-
-    def __init__(self, usable_in: Masks, usable_out: Masks) -> None:
-        self.usable_in, self.usable_out = usable_in, usable_out
-        # A list is made when it is first needed: a grid has many pairs, and most of
-        # them share their list with others.
-        self._lists: dict[tuple[int, int], NDArray[np.int32]] = {}
-        self._known: dict[bytes, NDArray[np.int32]] = {}
-
-    @property
-    def count(self) -> int:
-        """Number of templates of the grid."""
-        return int(self.usable_in.shape[1])
-
-    def mask(self, cell_in: int, cell_out: int) -> Masks:
-        """Return which templates can be drawn at a pair of cells (template,)."""
-        both: Masks = _at(self.usable_in, cell_in) & _at(self.usable_out, cell_out)
-        return both
-
-    def usable(
-        self, cells_in: Cells, cells_out: Cells, template: NDArray[np.int64]
-    ) -> Masks:
-        """Return whether templates can be used at pairs of cells (galaxy,)."""
-        found = np.ones(template.shape, bool)
-        for end in (0, 1):
-            found &= self.usable_in[(cells_in + end) // 2, template]
-            found &= self.usable_out[(cells_out + end) // 2, template]
-        return found
-
-    def which(self, cell_in: int, cells_out: Cells) -> Masks:
-        """Return for which cells of z_out there is any template (cell,)."""
-        usable = _at(self.usable_in, cell_in)
-        return np.array(
-            [(usable & _at(self.usable_out, cell)).any() for cell in cells_out], bool
-        )
-
-    def draw(self, cells_in: Cells, cells_out: Cells, u: Floats) -> NDArray[np.int64]:
-        """Draw templates.
-
-        Parameters
-        ----------
-        cells_in, cells_out
-            Cells of the redshifts of each galaxy (galaxy,).
-        u
-            Numbers strictly between 0 and 1 (galaxy,).
-
-        Returns
-        -------
-        ndarray
-            Numbers of the templates (galaxy,); -1 where none can be drawn.
-        """
-        cells = 2 * self.usable_in.shape[0]
-        pairs, which = np.unique(cells_in * cells + cells_out, return_inverse=True)
-        order = np.argsort(which, kind="stable")
-        ends = np.searchsorted(which[order], np.arange(pairs.size + 1))
-        drawn = np.full(u.size, -1, dtype=np.int64)
-        for place, pair in enumerate(pairs.tolist()):
-            members = self._list(*divmod(pair, cells))
-            if members.size:
-                rows = order[ends[place] : ends[place + 1]]
-                drawn[rows] = members[pick(u[rows], members.size)]
-        return drawn
-
-    def _list(self, cell_in: int, cell_out: int) -> NDArray[np.int32]:
-        pair = cell_in, cell_out
-        if pair not in self._lists:
-            mask = self.mask(*pair)
-            members = np.flatnonzero(mask).astype(np.int32)
-            # One step each, so that threads need not wait for each other.
-            self._lists[pair] = self._known.setdefault(mask.tobytes(), members)
-        return self._lists[pair]
-
-
-def _at(usable: Masks, cell: int) -> Masks:
-    both: Masks = usable[cell // 2] & usable[(cell + 1) // 2]
-    return both
-
-
 class PairLaw:
     """A law by which pairs of redshifts are drawn."""
 
@@ -191,7 +76,7 @@ class PairLaw:
         raise NotImplementedError
 
 
-def pair_law(choices: Redshifts, grid: Floats, templates: TemplateLists) -> PairLaw:
+def pair_law(choices: Redshifts, grid: Floats, templates: TemplateRules) -> PairLaw:
     """Return the law of a recipe, of which every pair has a template.
 
     Parameters
@@ -251,23 +136,20 @@ class _Listed(PairLaw):
 
 
 def _listed(
-    choices: Redshifts, grid: Floats, fixed: _Fixed, templates: TemplateLists
+    choices: Redshifts, grid: Floats, fixed: _Fixed, templates: TemplateRules
 ) -> _Listed:
     z_in, z_out = (grid if one is None else np.array([one]) for one in fixed)
     separation = z_out[None, :] - z_in[:, None]
     pairs = (separation > 0) & (separation >= choices.min_separation - _ROUNDED)
     if not pairs.any():
         raise _no_pair(choices, grid)
-    cells_in, cells_out = cells_of(grid, z_in), cells_of(grid, z_out)
-    for row in np.flatnonzero(pairs.any(axis=1)):
-        columns = np.flatnonzero(pairs[row])
-        pairs[row, columns] = templates.which(cells_in[row], cells_out[columns])
+    pairs &= templates.possible(z_in[:, None], z_out)
     if not pairs.any():
         raise InputError(
             "templates",
             f"{templates.count} templates",
             "one that is valid at both redshifts of some pair",
-            "set templates.ages to all, or choose other redshifts or filters",
+            f"{templates.cure}, or choose other redshifts or filters",
         )
     return _Listed(z_in, z_out, pairs, choices.law == "uniform")
 
@@ -304,41 +186,37 @@ class _Continuous(PairLaw):
 
 
 def _continuous(
-    choices: Redshifts, grid: Floats, fixed: _Fixed, templates: TemplateLists
+    choices: Redshifts, grid: Floats, fixed: _Fixed, templates: TemplateRules
 ) -> _Continuous:
     z_in, z_out = fixed
     low = grid[0] if z_in is None else z_in
     high = grid[-1] if z_out is None else z_out
     if high <= low + choices.min_separation:
         raise _no_pair(choices, grid)
-    # The ends of what can be drawn, in cells: between two redshifts, or a fixed one.
-    (low_in, high_in, cells_in), (low_out, high_out, cells_out) = (
-        _reach(grid, one) for one in fixed
-    )
-    for place, cell in enumerate(cells_in):
-        reached = high_out - low_in[place] > choices.min_separation
-        found = templates.which(cell, cells_out[reached])
-        if not found.all():
-            first = np.flatnonzero(reached)[np.argmin(found)]
-            raise InputError(
-                "redshifts.values",
-                "continuous",
-                f"a template that is valid at z_in {low_in[place]:g} to "
-                f"{high_in[place]:g} and z_out {low_out[first]:g} to "
-                f"{high_out[first]:g}",
-                "use grid, which leaves such pairs out, or set templates.ages to all",
-            )
+    reach_in, reach_out = (_reach(grid, one) for one in fixed)
     separation = choices.min_separation
+    reached = reach_out.high - reach_in.low[:, None] > separation
+    missing = reached & ~templates.throughout(reach_in, reach_out, separation)
+    if missing.any():
+        first, then = np.argwhere(missing)[0]
+        raise InputError(
+            "redshifts.values",
+            "continuous",
+            f"a template that is valid at z_in {reach_in.low[first]:g} to "
+            f"{reach_in.high[first]:g} and z_out {reach_out.low[then]:g} to "
+            f"{reach_out.high[then]:g}",
+            f"use grid, which leaves such pairs out, or {templates.cure}",
+        )
     uniform = choices.law == "uniform"
     return _Continuous(float(low), float(high), separation, fixed, uniform)
 
 
-def _reach(grid: Floats, fixed: float | None) -> tuple[Floats, Floats, Cells]:
-    """Return lower ends, upper ends and cells of what can be drawn."""
+def _reach(grid: Floats, fixed: float | None) -> Reach:
+    """Return what can be drawn: all of the grid, or a fixed redshift."""
     if fixed is None:
-        return grid[:-1], grid[1:], 2 * np.arange(grid.size - 1) + 1
+        return Reach(grid[:-1], grid[1:], 2 * np.arange(grid.size - 1) + 1)
     only = np.array([fixed])
-    return only, only, cells_of(grid, only)
+    return Reach(only, only, cells_of(grid, only))
 
 
 def _no_pair(choices: Redshifts, grid: Floats) -> InputError:

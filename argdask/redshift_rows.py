@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from argdask.recipe import Redshifts
-from argdask.redshift_pairs import PairLaw, TemplateLists, cells_of
+from argdask.redshift_pairs import PairLaw
 from argdask.sampling import pick
+from argdask.template_lists import Masks, TemplateRules
 
 __all__ = ["Given", "RowLaw", "snapped"]
 
 Floats = NDArray[np.float64]
-Masks = NDArray[np.bool_]
 
 # Rows of which the redshifts of the whole grid are looked at together.
 _BATCH = 1 << 14
@@ -66,7 +66,7 @@ class RowLaw:
     """
 
     def __init__(
-        self, choices: Redshifts, grid: Floats, templates: TemplateLists, law: PairLaw
+        self, choices: Redshifts, grid: Floats, templates: TemplateRules, law: PairLaw
     ) -> None:
         self._choices, self._grid = choices, grid
         self._templates, self._law = templates, law
@@ -122,18 +122,14 @@ class RowLaw:
         """Draw from the redshifts of the grid."""
         grid = self._grid
         if given.z_in is not None:
-            possible = self._far(given.z_in[:, None], grid) & self._usable_out(given)
+            possible = self._possible(given.z_in[:, None], grid, given.template)
             return given.z_in, _picked(grid, possible, pick(u_out, possible.sum(1)))
         if given.z_out is not None:
-            possible = self._far(grid, given.z_out[:, None]) & self._usable_in(given)
+            possible = self._possible(grid, given.z_out[:, None], given.template)
             return _picked(grid, possible, pick(u_in, possible.sum(1))), given.z_out
         # Only the template is known: count the z_out that each z_in could have.
-        usable_out = self._usable_out(given)
-        first = self._far(grid[:, None], grid)
-        above = np.where(first.any(1), first.argmax(1), grid.size)
-        from_top = np.cumsum(usable_out[:, ::-1], axis=1)[:, ::-1]
-        from_top = np.pad(from_top, ((0, 0), (0, 1)))
-        counts = self._usable_in(given) * from_top[:, above]
+        assert given.template is not None, "with nothing known there is the law"
+        counts = self._counts(given.template)
         if self._choices.law == "uniform":
             chosen = pick(u_in, counts.sum(axis=1))
             ends = np.cumsum(counts, axis=1)
@@ -145,41 +141,32 @@ class RowLaw:
             z_in = _picked(grid, counts > 0, pick(u_in, (counts > 0).sum(axis=1)))
             row = np.searchsorted(grid, np.nan_to_num(z_in, nan=grid[0]))
             rest = pick(u_out, counts[np.arange(row.size), row])
-        possible = self._far(z_in[:, None], grid) & usable_out
+        possible = self._possible(grid[row, None], grid, given.template)
+        possible &= np.isfinite(z_in)[:, None]
         return z_in, _picked(grid, possible, rest)
 
-    def _far(self, z_in: Floats, z_out: Floats) -> Masks:
+    def _counts(self, template: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many z_out of the grid each z_in of it can have (galaxy, z_in)."""
+        together = template.reshape(template.shape[0], -1)
+        unique, places = np.unique(together, axis=0, return_inverse=True)
+        counts = [
+            self._possible(z_in, self._grid, unique).sum(axis=1)
+            for z_in in self._grid[:, None]
+        ]
+        return np.stack(counts, axis=1)[places.ravel()]
+
+    def _possible(
+        self, z_in: Floats, z_out: Floats, template: NDArray[np.int64] | None
+    ) -> Masks:
+        """Return which redshifts can be pairs, with these templates (galaxy, ...)."""
         separation = z_out - z_in
         least = self._choices.min_separation - _ROUNDED
-        return (separation > 0) & (separation >= least)
-
-    def _usable_in(self, given: Given) -> Masks:
-        """Return which redshifts of the grid can be z_in (galaxy, redshift)."""
-        if given.template is not None:
-            return _all_usable(self._templates.usable_in, given.template)
-        assert given.z_out is not None, "with nothing known there is the law"
-        cells = cells_of(self._grid, given.z_out)
-        unique, places = np.unique(cells, return_inverse=True)
-        points = range(0, 2 * self._grid.size, 2)
-        some = [self._templates.which(point, unique) for point in points]
-        return np.stack(some, axis=1)[places]
-
-    def _usable_out(self, given: Given) -> Masks:
-        """Return which redshifts of the grid can be z_out (galaxy, redshift)."""
-        if given.template is not None:
-            return _all_usable(self._templates.usable_out, given.template)
-        assert given.z_in is not None, "with nothing known there is the law"
-        cells = cells_of(self._grid, given.z_in)
-        unique, places = np.unique(cells, return_inverse=True)
-        points = np.arange(0, 2 * self._grid.size, 2)
-        some = [self._templates.which(cell, points) for cell in unique.tolist()]
-        return np.array(some, bool).reshape(unique.size, -1)[places]
-
-
-def _all_usable(usable: Masks, template: NDArray[np.int64]) -> Masks:
-    """Return at which redshifts all templates of a galaxy can be (galaxy, redshift)."""
-    every = usable[:, template].reshape(*usable.shape[:1], template.shape[0], -1)
-    return np.asarray(every.all(axis=2)).T
+        far: Masks = (separation > 0) & (separation >= least)
+        if template is None:
+            return far & self._templates.possible(z_in, z_out)
+        for one in template.reshape(template.shape[0], -1).T:
+            far = far & self._templates.usable(z_in, z_out, one[:, None])
+        return far
 
 
 def _picked(grid: Floats, possible: Masks, which: NDArray[np.int64]) -> Floats:

@@ -181,6 +181,8 @@ VARIABLES: dict[str, Variable] = {
         _component(
             "component_sed_index", "int32", "1", "number of the component's template"
         ),
+        _shape("age_out", "yr", "age of the template's progenitor, seen at z_out"),
+        _shape("surviving_mass_ratio", "1", "stellar mass at z_out over that at z_in"),
         _shape("brightness", "1", "factor on the template's fluxes"),
         _galaxy("magnitude", "float64", "mag", "AB magnitude in the brightness filter"),
         _galaxy("stellar_mass", "float64", "solMass", "stellar mass"),

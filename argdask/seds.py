@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -41,6 +42,7 @@ _LABELS = {
     "e_bv": ("mag", "colour excess E(B-V) of the dust"),
     "metallicity": ("solar", "metallicity of the stars"),
     "age": ("yr", "time since star formation began"),
+    "surviving_mass": ("1", "stellar mass at this age, of all that its history forms"),
     "a_v": ("mag", "attenuation A_V by dust"),
     "escape_fraction": ("1", "escape fraction of ionising photons"),
     "sfh": ("1", "number of the star formation history"),
@@ -71,6 +73,22 @@ def check_seds(seds: xr.DataArray) -> xr.DataArray:
     ------
     InputError
         Something is missing, repeated, negative or of the wrong kind.
+
+    Notes
+    -----
+    The attribute `per_solar_mass` is 1 where fluxes are those of one solar mass of the
+    stars that are there at the template's age, else 0. What else passive evolution
+    needs:
+
+    - the attribute `star_formation_time`: "absolute" where a younger template is what
+      an older one of its history was before; "relative" where histories are stretched
+      to the age of each template, as smpy's double power laws are;
+    - the coordinate `age` (template,), the time since star formation began [yr];
+    - the coordinate `surviving_mass` (template,), above 0 and up to 1: the mass of the
+      stars that are there at this age, as a fraction of all that the history ever forms
+      (of a single burst: the fraction that survives);
+    - that all other coordinates along template, but `template_name`, are equal for
+      templates of one history.
     """
     _check_structure(seds)
     # Levels of a stacked index become plain coordinates, which every store can hold.
@@ -79,6 +97,7 @@ def check_seds(seds: xr.DataArray) -> xr.DataArray:
     redshift = np.round(np.asarray(seds["redshift"].values, float), 9)
     flux = np.array(seds.values, dtype=np.float64, order="C")
     _check_values(seds, redshift, flux)
+    _check_history(seds)
     usable = np.isfinite(flux).all(axis=1) & (flux != 0).any(axis=1)
     if "valid" in seds.coords:
         usable &= seds["valid"].transpose("redshift", "template").values.astype(bool)
@@ -151,6 +170,25 @@ def _check_values(seds: xr.DataArray, redshift: Floats, flux: Floats) -> None:
         cure = "set it to 0 or, if it is unknown, to NaN"
         where = f"{wrong}, template {template}"
         raise InputError("seds", where, "fluxes of 0 or more", cure)
+
+
+def _check_history(seds: xr.DataArray) -> None:
+    """Check what a grid says of star formation, where it says something."""
+    kind = seds.attrs.get("star_formation_time", "absolute")
+    if kind not in ("absolute", "relative"):
+        field, expected = "seds.star_formation_time", "absolute or relative"
+        raise InputError(field, kind, expected, "correct this attribute, or drop it")
+    if "surviving_mass" not in seds.coords:
+        return
+    mass = seds["surviving_mass"]
+    expected, cure = "a fraction above 0 and up to 1 for each template", "correct it"
+    if mass.dims != ("template",) or mass.dtype.kind not in "fiu":
+        wrong = f"{mass.dtype} {mass.dims}"
+        raise InputError("seds.surviving_mass", wrong, expected, cure)
+    possible = (mass.values > 0) & (mass.values <= 1)
+    if not possible.all():
+        bad = mass.values[~possible][0].item()
+        raise InputError("seds.surviving_mass", bad, expected, cure)
 
 
 def _plain(attrs: Mapping[Any, Any]) -> dict[str, str | int | float]:
@@ -280,10 +318,15 @@ def cosmology(seds: xr.DataArray) -> Any:
     InputError
         The attribute is not a cosmology that argdask knows.
     """
+    return _model(json.dumps(_cosmology_parameters(seds)))
+
+
+@functools.cache
+def _model(text: str) -> Any:
     # It takes a second to import, which most commands can do without.
     import astropy.cosmology  # noqa: PLC0415
 
-    parameters = _cosmology_parameters(seds)
+    parameters = json.loads(text)
     return getattr(astropy.cosmology, str(parameters.pop("name")))(**parameters)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from scipy import interpolate
 
 from argdask.angular_size import size_ratio
-from argdask.recipe import SMALLEST_RADIUS, Recipe
+from argdask.errors import InputError
+from argdask.recipe import SMALLEST_RADIUS, ComponentsProfile, Recipe
 from argdask.seds import cosmology
 
-__all__ = ["Sizes", "least_radius"]
+__all__ = ["Sizes", "least_radius", "sizes_of"]
 
 # Of the table of distances, over the grid's range: interpolated in z they are those of
 # the cosmology to 1e-9.
@@ -91,3 +94,44 @@ def least_radius(recipe: Recipe, seds: xr.DataArray) -> float:
     """
     least = SMALLEST_RADIUS * recipe.pixel_scale
     return least / Sizes(recipe, seds).extremes[0] if recipe.angular_size else least
+
+
+def sizes_of(recipe: Recipe, seds: xr.DataArray) -> Sizes | None:
+    """Return what sizes follow from, and refuse those that would be too small.
+
+    Parameters
+    ----------
+    recipe
+        The choices.
+    seds
+        The SED grid.
+
+    Returns
+    -------
+    Sizes or None
+        None where galaxies have one size at all redshifts.
+
+    Raises
+    ------
+    InputError
+        If a galaxy may have less than the least radius at some redshift.
+    """
+    if not recipe.angular_size:
+        return None
+    least = least_radius(recipe, seds)
+    profile = recipe.profile
+    places: dict[str, Any] = {"profile": profile}
+    if isinstance(profile, ComponentsProfile):
+        each = profile.components.items()
+        places = {f"profile.components.{name}": one for name, one in each}
+    for place, one in places.items():
+        law = one.parameters.get("half_light_radius")
+        if law is not None and law.support()[0] < least * (1 - 1e-9):
+            raise InputError(
+                f"{place}.half_light_radius",
+                f"{law.support()[0]:g} arcsec",
+                f"at least {least:g}, so that it has {SMALLEST_RADIUS:g} pixels at "
+                "every redshift",
+                "set its minimum, or a smaller pixel_scale",
+            )
+    return Sizes(recipe, seds)

@@ -85,6 +85,8 @@ def read_smpy(
     for column, parameter in enumerate(tau.T):
         known = greek[column] if tau.shape[1] == 3 else f"parameter_{column + 1}"
         template[f"sfh_{known}"] = ("template", parameter[template["sfh"][1]])
+    # Its double power law is one of the time in units of the template's own age.
+    declared = {"star_formation_time": "relative"} if tau.shape[1] == 3 else {}
     names = _band_names(values[""]) if filters is None else list(filters)
     if isinstance(filters, str) or len(names) != len(values[""]):
         shown = ", ".join(f"{found:.0f}" for found in values[""])
@@ -99,7 +101,7 @@ def read_smpy(
             "wavelength": ("filter", values[""]),
             **template,
         },
-        attrs={"source": f"smpy, {name}", "per_solar_mass": 1},
+        attrs={"source": f"smpy, {name}", "per_solar_mass": 1, **declared},
     )
 
 

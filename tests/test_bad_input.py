@@ -427,6 +427,18 @@ RECIPES: dict[str, Case] = {
         "young",
         SEE,
     ),
+    "unknown evolution": (
+        lambda: choice("templates.evolution=active"),
+        "templates.evolution",
+        "active",
+        SEE,
+    ),
+    "evolution of templates without ages": (
+        lambda: choice("templates.evolution=passive"),
+        "templates.evolution",
+        "passive",
+        "set it to none, or add them if they are true of the grid",
+    ),
     "unknown filter": (
         lambda: choice("filters=[acs_wfc_f606]"),
         "filters",
@@ -559,6 +571,12 @@ GRIDS: dict[str, Case] = {
         "templates",
         "2 templates",
         "set templates.ages to all",
+    ),
+    "smpy and evolution": (
+        lambda: ["--seds", smpy(), "--set", "templates.evolution=passive"],
+        "templates.evolution",
+        "stretched to the age of its template",
+        "use a grid of single bursts or other histories in yr",
     ),
     "too few names": (
         lambda: ["--seds", smpy(), "--filter-names", "u,g"],

@@ -70,7 +70,7 @@ def test_columns_are_those_of_the_schema_without_a_profiles_own(stack, seds):
     pairs = ad.simulate(recipe(), seds)
     absent = {*ad.Recipe().profile.parameters, "stellar_mass", "image_redshift"}
     absent |= {n for n, variable in VARIABLES.items() if "component" in variable.dims}
-    absent |= {"bulge_to_total", *OBSERVED}
+    absent |= {"bulge_to_total", "age_out", "surviving_mass_ratio", *OBSERVED}
     assert validate(pairs, [name for name in VARIABLES if name not in absent]) == []
     assert absent.isdisjoint(pairs.variables)
 

@@ -22,7 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("elementary", "kernels", "edges", "frames", "brightest", "profiles"),
         *("cubes", "photometry", "igm", "interpolation", "noise", "streams"),
         *("psf", "hankel", "transforms", "convolution", "matching"),
-        *("resampling", "isophotes", "profile_fit", "angular_size"),
+        *("resampling", "isophotes", "profile_fit", "angular_size", "tracks"),
     ),
     (
         *("recipe", "recipe_schema", "recipe_sections", "recipe_tables"),
@@ -34,7 +34,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("filter_curves", "spectra", "text_columns"),
         *("images", "image_files", "image_light"),
         *("tables", "table_columns", "table_files", "table_templates"),
-        *("catalogue", "redshift_pairs", "redshift_rows"),
+        *("catalogue", "redshift_pairs", "redshift_rows", "template_lists"),
+        *("evolution", "histories"),
     ),
     (
         *("rendering", "observing", "image_observing", "simulation", "psf_labels"),

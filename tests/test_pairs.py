@@ -269,7 +269,7 @@ def test_building_and_looking_make_no_image(seds, monkeypatch):
     lazy.chunk(galaxy=8)
     others = {"stellar_mass", "group", "image", "image_redshift", "invalid_pixels"}
     others |= {n for n, variable in VARIABLES.items() if "component" in variable.dims}
-    others |= {"bulge_to_total", *OBSERVED}
+    others |= {"bulge_to_total", "age_out", "surviving_mass_ratio", *OBSERVED}
     assert validate(lazy, [n for n in VARIABLES if n not in others]) == []
     # The poison works.
     with pytest.raises(AssertionError, match="an image was made"):

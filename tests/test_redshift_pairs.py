@@ -12,10 +12,11 @@ from scipy import stats
 
 from argdask.errors import InputError
 from argdask.recipe import Redshifts
-from argdask.redshift_pairs import TemplateLists, cells_of, on_grid, pair_law
+from argdask.redshift_pairs import on_grid, pair_law
+from argdask.template_lists import TemplateLists
 
 GRID = np.array([0.5, 1.0, 1.5, 2.0, 2.5])
-EVERY = TemplateLists(np.ones((5, 3), bool), np.ones((5, 3), bool))
+EVERY = TemplateLists(GRID, np.ones((5, 3), bool), np.ones((5, 3), bool))
 LOW, HIGH = 0.5, 2.5
 
 # A right law fails one of these tests once in 10,000 tries; their seeds are fixed.
@@ -80,11 +81,6 @@ def test_z_out_is_above_z_in_and_both_within_the_grid(u_in, u_out, law, fixed, l
     assert z_out[0] - z_in[0] >= least - 1e-12
 
 
-def test_cells_tell_points_of_the_grid_from_what_is_between():
-    at = np.array([0.5, 0.6, 1.0, 1.49, 2.0, 2.49, 2.5])
-    assert cells_of(GRID, at).tolist() == [0, 1, 2, 3, 6, 7, 8]
-
-
 def test_a_redshift_near_a_point_of_the_grid_is_that_point():
     assert on_grid("z", GRID, 1.0 + 9e-10) == 1.0
     assert on_grid("z", GRID, 2.5 + 9e-10) == 2.5
@@ -92,17 +88,3 @@ def test_a_redshift_near_a_point_of_the_grid_is_that_point():
     for outside in (0.4, 2.6, 2.5 + 2e-9):
         with pytest.raises(InputError, match=r"expected 0\.5 to 2\.5, the redshifts"):
             on_grid("z", GRID, outside)
-
-
-def test_templates_are_the_same_in_any_batch():
-    rng = np.random.default_rng(4)
-    usable = rng.random((2, 5, 20)) < 0.7
-    cells = rng.integers(0, 9, (2, 1000))
-    u = rng.uniform(size=1000)
-    together = TemplateLists(*usable).draw(*cells, u)
-    lists = TemplateLists(*usable)
-    alone = [lists.draw(*cells[:, k : k + 1], u[k : k + 1])[0] for k in range(1000)]
-    np.testing.assert_array_equal(together, alone)
-    for k in range(1000):
-        mask = lists.mask(*cells[:, k])
-        assert mask[together[k]] if mask.any() else together[k] == -1

@@ -9,8 +9,9 @@ import pytest
 from scipy import stats
 
 from argdask.recipe import Redshifts
-from argdask.redshift_pairs import TemplateLists, pair_law
+from argdask.redshift_pairs import pair_law
 from argdask.redshift_rows import Given, RowLaw, snapped
+from argdask.template_lists import TemplateLists
 
 GRID = np.array([0.5, 1.0, 1.5, 2.0, 2.5])
 MASKED = np.random.default_rng(1).random((2, 5, 6)) < 0.4
@@ -20,7 +21,7 @@ LEAST_PROBABILITY = 1e-4
 
 
 def drawn(given: dict[str, float], **choices: Any) -> Any:
-    templates = TemplateLists(~MASKED[0], ~MASKED[1])
+    templates = TemplateLists(GRID, ~MASKED[0], ~MASKED[1])
     redshifts = Redshifts(**choices)
     law = RowLaw(redshifts, GRID, templates, pair_law(redshifts, GRID, templates))
     known = {
@@ -91,7 +92,7 @@ def test_a_redshift_between_those_of_the_grid_can_be_known():
 )
 def test_between_redshifts_the_other_is_uniform(given, low, high):
     choices = {"values": "continuous", "min_separation": 0.1}
-    every = TemplateLists(np.ones((5, 1), bool), np.ones((5, 1), bool))
+    every = TemplateLists(GRID, np.ones((5, 1), bool), np.ones((5, 1), bool))
     redshifts = Redshifts(**choices)
     law = RowLaw(redshifts, GRID, every, pair_law(redshifts, GRID, every))
     known = {name: np.full(COUNT, value) for name, value in given.items()}
