@@ -15,17 +15,20 @@ if TYPE_CHECKING:
     from argdask.errors import IncompleteError, InputError
     from argdask.filter_curves import search_filters
     from argdask.forecast import plan
+    from argdask.loaders import batches, sample_statistics, torch_dataset
     from argdask.mending import repair
     from argdask.monitoring import status
     from argdask.pairs import build, simulate
     from argdask.plotting import plot_seds, preview
     from argdask.recipe import Recipe
     from argdask.run import write
+    from argdask.scalings import Asinh, Standardise
     from argdask.sed_building import build_seds
     from argdask.sed_choices import SedGrid
     from argdask.sed_files import read_seds, write_seds
     from argdask.sed_sources import default_seds
     from argdask.seds import interpolate_redshift
+    from argdask.splits import split_of
     from argdask.steps import finalise, init, part
     from argdask.store.export import export
     from argdask.store.reading import open_pairs
@@ -35,10 +38,13 @@ if TYPE_CHECKING:
 # Where each public name lives. They are imported when first used, so that a command
 # line which only prints its help does not wait for dask and xarray.
 _HOMES = {
+    "Asinh": "argdask.scalings",
     "IncompleteError": "argdask.errors",
     "InputError": "argdask.errors",
     "Recipe": "argdask.recipe",
     "SedGrid": "argdask.sed_choices",
+    "Standardise": "argdask.scalings",
+    "batches": "argdask.loaders",
     "build": "argdask.pairs",
     "build_seds": "argdask.sed_building",
     "default_seds": "argdask.sed_sources",
@@ -54,19 +60,25 @@ _HOMES = {
     "read_seds": "argdask.sed_files",
     "read_table": "argdask.tables",
     "repair": "argdask.mending",
+    "sample_statistics": "argdask.loaders",
     "search_filters": "argdask.filter_curves",
     "simulate": "argdask.pairs",
+    "split_of": "argdask.splits",
     "status": "argdask.monitoring",
+    "torch_dataset": "argdask.loaders",
     "verify": "argdask.verification",
     "write": "argdask.run",
     "write_seds": "argdask.sed_files",
 }
 
 __all__ = [
+    "Asinh",
     "IncompleteError",
     "InputError",
     "Recipe",
     "SedGrid",
+    "Standardise",
+    "batches",
     "build",
     "build_seds",
     "default_seds",
@@ -82,9 +94,12 @@ __all__ = [
     "read_seds",
     "read_table",
     "repair",
+    "sample_statistics",
     "search_filters",
     "simulate",
+    "split_of",
     "status",
+    "torch_dataset",
     "verify",
     "write",
     "write_seds",
@@ -92,6 +107,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "loaders":
+        return import_module("argdask.loaders")
     if name not in _HOMES:
         raise AttributeError(f"module 'argdask' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

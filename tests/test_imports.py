@@ -23,6 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("cubes", "photometry", "igm", "interpolation", "noise", "streams"),
         *("psf", "hankel", "transforms", "convolution", "matching"),
         *("resampling", "isophotes", "profile_fit", "angular_size"),
+        *("hashing", "keyed_words", "orientations"),
     ),
     (
         *("recipe", "recipe_schema", "recipe_sections", "recipe_tables"),
@@ -41,7 +42,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("submission", "worker_setup", "verification", "inspection"),
         *("plotting", "loaders", "planning", "extension", "replacing", "steps"),
         *("comparison", "copies", "mending", "monitoring", "skeletons", "forecast"),
-        "repaired",
+        *("repaired", "loader_choices", "loader_memory", "loader_order"),
+        *("loader_prefetch", "loader_recipe", "loader_sources", "loader_store"),
+        *("loader_stream", "loader_torch", "scalings", "splits"),
     ),
     (
         *("cli", "cli_cluster", "cli_look", "cli_mend", "cli_options", "cli_seds"),
@@ -62,11 +65,11 @@ HOMES: dict[str, set[str]] = {
     "matplotlib": {"plotting"},
     "click": set(FLOORS[FACE]),
     "rich": {"cli_options"},
-    "torch": {"loaders"},
+    "torch": {"loader_torch"},
     "dask_jobqueue": {"job_queues", "slurm_runner"},
     "pydantic": {
         *("choices", "sampling", "recipe", "recipe_sections", "recipe_profiles"),
-        *("sed_choices", "cluster_choices"),
+        *("sed_choices", "cluster_choices", "loader_choices"),
     },
     "yaml": {"choices", "recipe", "job_queues"},
     "numba": {"caching"},
