@@ -17,7 +17,7 @@ from argdask.store.attributes import readable
 from argdask.store.plan import Plan
 from argdask.store.reading import open_pairs
 from argdask.store.receipts import done_receipts
-from argdask.store.row_reading import PartRows
+from argdask.store.row_reading import ImageRows
 from argdask.store.work import read_attributes, read_plan
 
 __all__ = ["StoreSource"]
@@ -80,43 +80,23 @@ class StoreSource:
     ) -> _Opened:
         """Read the columns of galaxies and open the files with their images."""
         wanted = {name: self._columns.rows(name, rows) for name in columns}
-        parts, inside = np.divmod(rows, self._plan.part)
-        files = {}
         with readable(self._path):
-            for part in np.unique(parts).tolist():
-                files[part] = PartRows(
-                    self._path, self._plan, part, images, self._shape
-                )
-                files[part].read_ahead(inside[parts == part])
-        return _Opened(self._path, files, parts, inside, wanted)
+            opened = ImageRows(self._path, self._plan, images, self._shape, rows)
+        return _Opened(self._path, opened, wanted)
 
 
 class _Opened:
     """Galaxies whose columns are read, and the files with their images."""
 
-    def __init__(
-        self,
-        path: Path,
-        files: dict[int, PartRows],
-        parts: NDArray[np.int64],
-        inside: NDArray[np.int64],
-        columns: Columns,
-    ) -> None:
+    def __init__(self, path: Path, rows: ImageRows, columns: Columns) -> None:
         self.columns = columns
-        self._path, self._files = path, files
-        self._parts, self._inside = parts, inside
+        self._path, self._rows = path, rows
 
     def fill(self, some: slice, memories: Mapping[str, NDArray[np.float32]]) -> None:
         """Read images of galaxies into memory."""
-        parts, inside = self._parts[some], self._inside[some]
-        ends = [*(np.flatnonzero(np.diff(parts)) + 1).tolist(), parts.size]
         with readable(self._path):
-            start = 0
-            for stop in ends:
-                file = self._files[int(parts[start])]
-                for name, memory in memories.items():
-                    file.read(name, inside[start:stop], memory[start:stop])
-                start = stop
+            for name, memory in memories.items():
+                self._rows.read(name, some, memory)
 
 
 class _Columns:

@@ -24,9 +24,9 @@ __all__ = ["Batch", "Stream"]
 
 Batch = dict[str, NDArray[Any]]
 
-# Galaxies that are turned or picked from together, so that they stay in the
-# processor's cache [bytes].
-_SCRATCH_BYTES = 2**20
+# Galaxies that are turned or picked from together: few enough to stay in the
+# processor's cache, enough to be made at no extra cost [bytes].
+_SCRATCH_BYTES = 2**22
 
 
 class Stream:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from xarray.backends.locks import HDF5_LOCK
 from argdask.store.part_files import file_name
 from argdask.store.plan import Plan
 
-__all__ = ["PartRows"]
+__all__ = ["ImageRows"]
 
 _ABSENT = np.uint64(2**64 - 1)
 
@@ -40,8 +41,8 @@ class _File:
         weakref.finalize(self, os.close, self.descriptor)
 
 
-class PartRows:
-    """Rows of the images of one part.
+class ImageRows:
+    """Images of galaxies in the order in which they are wanted.
 
     Parameters
     ----------
@@ -49,12 +50,12 @@ class PartRows:
         The store.
     plan
         How it is laid out.
-    part
-        Number of the part.
     names
         The image variables to read.
     shape
         Of one image (y, x, filter).
+    rows
+        Numbers of the galaxies in the set, in any order (galaxy,).
 
     Raises
     ------
@@ -63,91 +64,85 @@ class PartRows:
 
     Notes
     -----
-    Rows of parts that are not compressed are copied once, from the system's cache to
-    where they are wanted; chunks of compressed ones are decoded when their first row
-    is, and kept.
+    The system is told to read the files ahead from end to end. Images that are not
+    compressed are then copied once, from its cache to where they are wanted; chunks of
+    compressed ones are decoded when their first galaxy is, and kept.
     """
 
     def __init__(
         self,
         path: Path,
         plan: Plan,
-        part: int,
         names: Sequence[str],
         shape: tuple[int, int, int],
+        rows: NDArray[np.int64],
     ) -> None:
-        self._chunk = plan.chunk
         self._compressed = plan.recipe.layout.compression != "none"
-        self._shape = shape
+        self._shape = (plan.chunk, *shape)
         self._row = int(np.prod(shape)) * np.dtype(np.float32).itemsize
+        parts, inside = np.divmod(rows, plan.part)
+        self._within = inside % plan.chunk
+        self._files: dict[str, list[_File]] = {}
+        self._places: dict[str, NDArray[np.int64]] = {}
+        self._decoded: dict[tuple[int, int], NDArray[np.float32]] = {}
+        self._locks: defaultdict[tuple[int, int], threading.Lock]
+        self._locks = defaultdict(threading.Lock)
         opening = _zarr_file if plan.format == "zarr" else _netcdf_file
-        self._files = {name: opening(path, plan, part, name) for name in names}
-        self._decoded: dict[tuple[str, int], NDArray[np.float32]] = {}
-        self._locks = {
-            (name, chunk): threading.Lock()
-            for name in (names if self._compressed else ())
-            for chunk in range(plan.part // plan.chunk)
-        }
+        numbers, which = np.unique(parts, return_inverse=True)
+        self._which = which
+        for name in names:
+            self._files[name] = [opening(path, plan, n, name) for n in numbers.tolist()]
+            place = np.empty(rows.size, np.int64)
+            for number, file in enumerate(self._files[name]):
+                own = which == number
+                chunks = inside[own] // plan.chunk
+                _read_ahead(file, int(chunks.min()), int(chunks.max()))
+                # Where a chunk is compressed its number, else the place of the image.
+                place[own] = chunks
+                if not self._compressed:
+                    offsets = np.array(file.offsets)[chunks]
+                    place[own] = offsets + self._within[own] * self._row
+            self._places[name] = place
 
-    def read_ahead(self, rows: NDArray[np.int64]) -> None:
-        """Tell the system which rows will be read, so that it reads from end to end.
-
-        Parameters
-        ----------
-        rows
-            Numbers of galaxies in the part, at least one (galaxy,).
-        """
-        first, last = int(rows.min()) // self._chunk, int(rows.max()) // self._chunk
-        for file in self._files.values():
-            start = file.offsets[first]
-            size = file.offsets[last] + file.sizes[last] - start
-            if size > 0:
-                os.posix_fadvise(file.descriptor, start, size, os.POSIX_FADV_WILLNEED)
-
-    def read(
-        self, name: str, rows: NDArray[np.int64], out: NDArray[np.float32]
-    ) -> None:
-        """Read rows of a variable.
+    def read(self, name: str, some: slice, out: NDArray[np.float32]) -> None:
+        """Read images of some of the galaxies.
 
         Parameters
         ----------
         name
             The variable.
-        rows
-            Numbers of galaxies in the part, in any order (galaxy,).
+        some
+            Which of the rows.
         out
             Memory for the images (galaxy, y, x, filter), C-contiguous.
 
         Raises
         ------
-        OSError
-            If a file ends early.
+        OSError, RuntimeError
+            If a file ends early, or cannot be decoded.
         """
-        chunks, inside = np.divmod(rows, self._chunk)
+        which, places = self._which[some], self._places[name][some]
+        files = self._files[name]
         if self._compressed:
-            for number, (chunk, row) in enumerate(
-                zip(chunks.tolist(), inside.tolist(), strict=True)
-            ):
-                out[number] = self._chunk_of(name, chunk)[row]
+            told = which.tolist(), places.tolist(), self._within[some].tolist()
+            for number, (file, chunk, row) in enumerate(zip(*told, strict=True)):
+                out[number] = self._chunk_of(files[file], chunk)[row]
             return
-        file = self._files[name]
-        places = np.array(file.offsets)[chunks] + inside * self._row
         # Neighbours on disk that are neighbours in memory come in one go.
-        breaks = np.flatnonzero(np.diff(places) != self._row) + 1
-        starts = [0, *breaks.tolist()]
+        apart = (np.diff(places) != self._row) | (np.diff(which) != 0)
+        starts = [0, *(np.flatnonzero(apart) + 1).tolist()]
         memory = out.data.cast("B")
-        for start, stop in zip(starts, [*starts[1:], rows.size], strict=True):
-            some = memory[start * self._row : stop * self._row]
-            _read_into(file.descriptor, some, int(places[start]))
+        for start, stop in zip(starts, [*starts[1:], which.size], strict=True):
+            few = memory[start * self._row : stop * self._row]
+            _read_into(files[which[start]].descriptor, few, int(places[start]))
 
-    def _chunk_of(self, name: str, chunk: int) -> NDArray[np.float32]:
-        key = name, chunk
+    def _chunk_of(self, file: _File, chunk: int) -> NDArray[np.float32]:
+        key = file.descriptor, chunk
         with self._locks[key]:
             if key not in self._decoded:
-                file = self._files[name]
                 packed = bytearray(file.sizes[chunk])
                 _read_into(file.descriptor, memoryview(packed), file.offsets[chunk])
-                values = np.empty((self._chunk, *self._shape), np.float32)
+                values = np.empty(self._shape, np.float32)
                 numcodecs.blosc.decompress(packed, values)
                 self._decoded[key] = values
         return self._decoded[key]
@@ -187,6 +182,13 @@ def _netcdf_file(path: Path, plan: Plan, part: int, name: str) -> _File:
     found = [chunks[number] for number in range(len(chunks))]
     descriptor = os.open(place, os.O_RDONLY)
     return _File(descriptor, [o for o, _ in found], [size for _, size in found])
+
+
+def _read_ahead(file: _File, first: int, last: int) -> None:
+    start = file.offsets[first]
+    size = file.offsets[last] + file.sizes[last] - start
+    if size > 0:
+        os.posix_fadvise(file.descriptor, start, size, os.POSIX_FADV_WILLNEED)
 
 
 def _read_into(descriptor: int, memory: Any, place: int) -> None:
