@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from argdask.choices import Choices, wrong_choice
 from argdask.errors import InputError
@@ -19,6 +19,15 @@ Role = Literal["input", "target"]
 LAYERS = {"clean": "", "convolved": "_convolved", "noisy": "_noisy"}
 
 Layer = Literal["clean", "convolved", "noisy"]
+
+
+def _listed(value: Any) -> Any:
+    """One name is a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Augmentation = Literal["flip", "turn", "noise"]
 
 
 class LoaderChoices(Choices):
@@ -52,11 +61,11 @@ class LoaderChoices(Choices):
     layers: Layer | tuple[Layer, Layer] = "clean"
     """What to stream as input and as target, or one word for both: `clean`,
     `convolved` (with the PSF) or `noisy`."""
-    filters: tuple[str, ...] | None = Field(None, min_length=1)
+    filters: Names | None = None
     """Names of the filters to stream, in this order; None: all."""
-    truth: tuple[str, ...] = ()
+    truth: Names = ()
     """Further columns: any that a dataset of these galaxies has."""
-    augment: tuple[Literal["flip", "turn", "noise"], ...] = ()
+    augment: Annotated[tuple[Augmentation, ...], BeforeValidator(_listed)] = ()
     """`flip`: mirrored in x and in y at random; `turn`: turned by quarters at random;
     `noise`: fresh noise in each epoch, from a recipe."""
     transform: Any = None

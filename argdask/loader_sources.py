@@ -101,6 +101,8 @@ def check_against(source: Source, choices: LoaderChoices) -> None:
                 f"one that the source has: {', '.join(layers)}",
                 "choose another, or a recipe that observes",
             )
+    if choices.filters is not None and not choices.filters:
+        raise InputError("filters", "none", "at least one", "leave it out for all")
     _check_each("filters", choices.filters or (), source.filters)
     _check_each("truth", choices.truth, sorted(source.truth))
     height, width = source.image_shape

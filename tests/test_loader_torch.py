@@ -139,11 +139,14 @@ def test_text_stays_text(recipe: ad.Recipe) -> None:
     assert found["template_name"] == expected["template_name"].tolist()
 
 
-def test_a_dataset_can_be_sent_to_other_processes(store: Path) -> None:
-    dataset = ad.torch_dataset(store, batch_size=8, rank=1, world_size=2)
-    dataset.set_epoch(3)
-    again = pickle.loads(pickle.dumps(dataset))
-    assert all_same(dataset, again)
+def test_a_dataset_can_be_sent_to_other_processes(
+    recipe: ad.Recipe, store: Path
+) -> None:
+    for source in (recipe, store):
+        dataset = ad.torch_dataset(source, batch_size=8, rank=1, world_size=2)
+        dataset.set_epoch(3)
+        again = pickle.loads(pickle.dumps(dataset))
+        assert all_same(dataset, again)
 
 
 def test_ranks_are_those_of_torch_distributed(

@@ -26,7 +26,7 @@ class Row:
     """What the ratio should be, or `reported`."""
 
 
-def best(function: Callable[[], object], repeats: int) -> float:
+def best(function: Callable[[], object], repeats: int = 5) -> float:
     """Return the shortest time of several [s]."""
     return interleaved({"": function}, repeats)[""]
 
