@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from argdask.errors import IncompleteError, InputError
     from argdask.filter_curves import search_filters
     from argdask.forecast import plan
+    from argdask.loaders import batches, sample_statistics, torch_dataset
     from argdask.mending import repair
     from argdask.monitoring import status
     from argdask.pairs import build, simulate
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
     from argdask.recipe import Recipe
     from argdask.renoising import add_noise
     from argdask.run import write
+    from argdask.scalings import Asinh, Standardise
     from argdask.sed_building import build_seds
     from argdask.sed_choices import SedGrid
     from argdask.sed_files import read_seds, write_seds
     from argdask.sed_plotting import plot_seds
     from argdask.sed_sources import default_seds
     from argdask.seds import interpolate_redshift
+    from argdask.splits import split_of
     from argdask.steps import finalise, init, part
     from argdask.store.export import export
     from argdask.store.reading import open_pairs
@@ -38,11 +41,14 @@ if TYPE_CHECKING:
 # Where each public name lives. They are imported when first used, so that a command
 # line which only prints its help does not wait for dask and xarray.
 _HOMES = {
+    "Asinh": "argdask.scalings",
     "IncompleteError": "argdask.errors",
     "InputError": "argdask.errors",
     "Recipe": "argdask.recipe",
     "SedGrid": "argdask.sed_choices",
+    "Standardise": "argdask.scalings",
     "add_noise": "argdask.renoising",
+    "batches": "argdask.loaders",
     "build": "argdask.pairs",
     "build_seds": "argdask.sed_building",
     "default_seds": "argdask.sed_sources",
@@ -59,20 +65,26 @@ _HOMES = {
     "read_seds": "argdask.sed_files",
     "read_table": "argdask.tables",
     "repair": "argdask.mending",
+    "sample_statistics": "argdask.loaders",
     "search_filters": "argdask.filter_curves",
     "simulate": "argdask.pairs",
+    "split_of": "argdask.splits",
     "status": "argdask.monitoring",
+    "torch_dataset": "argdask.loaders",
     "verify": "argdask.verification",
     "write": "argdask.run",
     "write_seds": "argdask.sed_files",
 }
 
 __all__ = [
+    "Asinh",
     "IncompleteError",
     "InputError",
     "Recipe",
     "SedGrid",
+    "Standardise",
     "add_noise",
+    "batches",
     "build",
     "build_seds",
     "default_seds",
@@ -89,9 +101,12 @@ __all__ = [
     "read_seds",
     "read_table",
     "repair",
+    "sample_statistics",
     "search_filters",
     "simulate",
+    "split_of",
     "status",
+    "torch_dataset",
     "verify",
     "write",
     "write_seds",
@@ -99,6 +114,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "loaders":
+        return import_module("argdask.loaders")
     if name not in _HOMES:
         raise AttributeError(f"module 'argdask' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

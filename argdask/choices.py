@@ -21,8 +21,6 @@ else:
 __all__ = ["Choices", "commented_yaml", "input_error", "wrong_choice"]
 
 
-_SEE = "see `argdask recipe` for every choice"
-
 # What pydantic says of Python's types, in the words of YAML.
 _EXPECTED = {
     "missing": "a value",
@@ -95,7 +93,8 @@ class Choices(BaseModel, metaclass=_OneLine):
                 switch = cls.model_fields[name].annotation is bool
                 if isinstance(data[name], bool) and not switch:
                     expected = "a number, a name or a list"
-                    raise wrong_choice(name, data[name], expected, _SEE)
+                    see = f"see `{cls.CALLED[1]}` for every choice"
+                    raise wrong_choice(name, data[name], expected, see)
         return data
 
 

@@ -144,7 +144,10 @@ class Simulation:
         return columns
 
     def render(
-        self, columns: Columns, names: Iterable[str] | None = None
+        self,
+        columns: Columns,
+        names: Iterable[str] | None = None,
+        out: Mapping[str, NDArray[np.float32]] | None = None,
     ) -> dict[str, Stamps]:
         """Return the stamps of rows of the catalogue.
 
@@ -154,6 +157,8 @@ class Simulation:
             The catalogue's columns (galaxy,).
         names
             The images that shall be made of them; all of `images` if left out.
+        out
+            Memory for them, as `stamp_memory` returns it; new if left out.
 
         Returns
         -------
@@ -161,7 +166,38 @@ class Simulation:
             The stamps; those that images share are there once.
         """
         sources = self.sources(self.images if names is None else names)
-        return {source: self._observer.stamps(source, columns) for source in sources}
+        memory = out or {}
+        return {
+            source: self._observer.stamps(source, columns, memory.get(source))
+            for source in sources
+        }
+
+    def stamp_memory(
+        self, names: Iterable[str], galaxies: int
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return memory for the stamps of some galaxies, to be used again.
+
+        Parameters
+        ----------
+        names
+            The images that shall be made of them.
+        galaxies
+            How many there are.
+
+        Returns
+        -------
+        dict
+            Empty arrays; the first rows of each are memory for fewer galaxies.
+        """
+        frame, parts = self.recipe.image_shape, len(self.catalogue.components)
+        rows = (galaxies, parts) if parts else (galaxies,)
+        memory = {}
+        for source in self.sources(names):
+            psfs = self._observer.planes(source)
+            seen = self._observer.index(source) is not None
+            shape = (*rows, psfs, *frame) if seen else (*rows, *frame)
+            memory[source] = np.empty(shape, np.float32)
+        return memory
 
     def sources(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return the keys of the stamps that images are made of."""

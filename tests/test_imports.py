@@ -23,6 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("cubes", "photometry", "igm", "interpolation", "noise", "streams"),
         *("psf", "hankel", "transforms", "convolution", "matching"),
         *("resampling", "isophotes", "profile_fit", "angular_size", "tracks"),
+        *("hashing", "keyed_words", "orientations"),
     ),
     (
         *("recipe", "recipe_schema", "recipe_sections", "recipe_tables"),
@@ -55,7 +56,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
             "steps",
         ),
         *("comparison", "copies", "mending", "monitoring", "skeletons", "forecast"),
-        "repaired",
+        *("repaired", "loader_choices", "loader_memory", "loader_order"),
+        *("loader_prefetch", "loader_recipe", "loader_sources", "loader_store"),
+        *("loader_stream", "loader_torch", "scalings", "splits"),
     ),
     (
         *("cli", "cli_cluster", "cli_look", "cli_mend", "cli_options", "cli_seds"),
@@ -76,12 +79,12 @@ HOMES: dict[str, set[str]] = {
     "matplotlib": {"plotting", "sed_plotting"},
     "click": set(FLOORS[FACE]),
     "rich": {"cli_options"},
-    "torch": {"loaders"},
+    "torch": {"loader_torch"},
     "surveycodex": {"survey_presets"},
     "dask_jobqueue": {"job_queues", "slurm_runner"},
     "pydantic": {
         *("choices", "sampling", "recipe", "recipe_sections", "recipe_profiles"),
-        *("recipe_observation", "sed_choices", "cluster_choices"),
+        *("recipe_observation", "sed_choices", "cluster_choices", "loader_choices"),
     },
     "yaml": {"choices", "yaml_files", "job_queues"},
     "numba": {"caching"},

@@ -19,14 +19,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import galsim
 import numpy as np
 from astropy.modeling.models import Sersic2D
+from measuring import best
 from numpy.typing import NDArray
 
 import argdask as ad
@@ -36,8 +35,6 @@ from argdask.simulation import Simulation
 from argdask.store.pieces import chunks_of_images
 from argdask.store.plan import plan_of
 from argdask.store.work import initialise, make_piece
-
-REPEATS = 5
 
 
 @dataclass
@@ -50,16 +47,6 @@ class Result:
     argdask: float
     ratio: float
     wanted: str
-
-
-def best(function: Callable[[], object], repeats: int = REPEATS) -> float:
-    """Return the shortest time of several [s]."""
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - began)
-    return min(times)
 
 
 def astropy_stamps(

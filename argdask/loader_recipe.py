@@ -1,0 +1,164 @@
+"""Batches straight from a recipe: galaxies are made when they are wanted, no disk."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from argdask.catalogue import Columns
+from argdask.errors import InputError
+from argdask.loader_choices import LoaderChoices
+from argdask.recipe import Recipe
+from argdask.recipe_tables import table_of
+from argdask.schema import ENDS, image_name
+from argdask.sed_sources import default_seds
+from argdask.simulation import Simulation, template_parameters
+
+__all__ = ["RecipeSource"]
+
+# Galaxies whose columns are drawn together: ids that follow each other share the
+# random words of a block.
+_RUN = 256
+
+# Stamps that are made at once, so that they stay in the processor's cache [bytes].
+_STAMPS_BYTES = 2**18
+
+
+class RecipeSource:
+    """The galaxies of a recipe.
+
+    Parameters
+    ----------
+    recipe
+        The recipe; its number of galaxies is the length of an epoch.
+    choices
+        How they are streamed, with the grid and the table.
+
+    Raises
+    ------
+    InputError
+        If the recipe asks for what the grid does not have, or for fresh noise or fresh
+        galaxies where there are none.
+    """
+
+    def __init__(self, recipe: Recipe, choices: LoaderChoices) -> None:
+        grid = default_seds() if choices.seds is None else choices.seds
+        table = table_of(recipe, choices.catalogue)
+        self._simulation = Simulation(recipe, grid, table=table)
+        self._fresh = choices.fresh
+        catalogue = self._simulation.catalogue
+        galaxies = self._simulation.recipe.galaxies
+        starts = range(0, galaxies, _RUN)
+        self.units = [(start, min(start + _RUN, galaxies)) for start in starts]
+        self.image_shape = self._simulation.recipe.image_shape
+        self.filters = tuple(map(str, catalogue.seds["filter"].values))
+        seen = self._simulation.recipe.observation
+        made = ("clean",) if seen is None else seen.made
+        self.images = tuple(image_name(role, one) for one in made for role in ENDS)
+        self._noisy = "noise" in choices.augment
+        # The columns of no galaxy have the names of all.
+        self._columns = frozenset(catalogue.columns([]))
+        self._parameters = {
+            name: values
+            for name, (values, _) in template_parameters(catalogue.seds).items()
+        }
+        self.truth = self._columns | self._parameters.keys()
+        self._check(choices)
+
+    def _check(self, choices: LoaderChoices) -> None:
+        catalogue = self._simulation.catalogue
+        once = catalogue.images is not None and catalogue.images.once
+        if choices.fresh and (catalogue.table is not None or once):
+            raise InputError(
+                "fresh",
+                True,
+                "a recipe that draws its galaxies, not a table or images used once",
+                "leave it out",
+            )
+        if "noise" in choices.augment and "input_noisy" not in self.images:
+            raise InputError(
+                "augment",
+                "noise",
+                "a recipe with noise, of which each epoch can have its own",
+                "leave it out, or give observation.noise",
+            )
+
+    def groups(self, start: int, stop: int, epoch: int) -> NDArray[np.int64]:
+        """Return what must not be divided among splits."""
+        ids = self._ids(np.arange(start, stop), epoch)
+        if "group" not in self._columns:
+            return ids
+        found: NDArray[np.int64] = self._simulation.catalogue.columns(ids)["group"]
+        return found
+
+    def hold(
+        self,
+        rows: NDArray[np.int64],
+        columns: Sequence[str],
+        images: Sequence[str],
+        epoch: int,
+    ) -> _Drawn:
+        """Draw the columns of galaxies."""
+        every = self._simulation.catalogue.columns(self._ids(rows, epoch))
+        index = every["sed_index"]
+        wanted = {
+            name: every[name] if name in every else self._parameters[name][index]
+            for name in columns
+        }
+        # Draw 0 of the noise is the one that a store of the recipe has.
+        return _Drawn(self._simulation, every, wanted, epoch if self._noisy else 0)
+
+    def _ids(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
+        if self._fresh:
+            return rows + epoch * self._simulation.recipe.galaxies
+        table = self._simulation.catalogue.table
+        return rows if table is None else table.galaxy_id[rows]
+
+
+class _Drawn:
+    """Galaxies whose columns are drawn."""
+
+    def __init__(
+        self, simulation: Simulation, every: Columns, columns: Columns, epoch: int
+    ) -> None:
+        self.columns = columns
+        self._every, self._epoch = every, epoch
+        self._simulation = simulation
+
+    def fill(self, some: slice, memories: Mapping[str, NDArray[np.float32]]) -> None:
+        """Render galaxies and write their images into memory."""
+        simulation, names = self._simulation, tuple(memories)
+        height, width = simulation.recipe.image_shape
+        bytes_of_one = 4 * simulation.planes(names) * height * width
+        size = max(_STAMPS_BYTES // bytes_of_one, 1)
+        scratch = _scratch(simulation, names, size)
+        for start in range(some.start, some.stop, size):
+            rows = slice(start, min(start + size, some.stop))
+            columns = {name: values[rows] for name, values in self._every.items()}
+            count = rows.stop - start
+            out = {source: memory[:count] for source, memory in scratch.items()}
+            stamps = simulation.render(columns, names, out)
+            place = slice(start - some.start, start - some.start + count)
+            for name, memory in memories.items():
+                simulation.image(
+                    name, columns, stamps, out=memory[place], epoch=self._epoch
+                )
+
+
+_LOCAL = threading.local()
+
+
+def _scratch(
+    simulation: Simulation, names: tuple[str, ...], size: int
+) -> dict[str, NDArray[np.float32]]:
+    """Return memory that this thread used before, if it was for the same stamps."""
+    key = id(simulation), names, size
+    if getattr(_LOCAL, "key", None) != key:
+        _LOCAL.key, _LOCAL.stamps = key, simulation.stamp_memory(names, size)
+        # As long as it is there, nothing else has its number.
+        _LOCAL.simulation = simulation
+    found: dict[str, NDArray[np.float32]] = _LOCAL.stamps
+    return found
