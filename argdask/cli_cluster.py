@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import logging
 import os
 import signal
@@ -61,7 +62,7 @@ _OPTIONS = (
     click.option(
         "--performance-report",
         metavar="P.html",
-        help="Write dask's account of what the workers did.",
+        help="Write dask's account of what the workers did; needs bokeh.",
     ),
     click.option(
         "--log-level",
@@ -152,6 +153,12 @@ def _reported(
     if not report.absolute().parent.is_dir():
         expected = "a file in a folder that is there"
         raise InputError("--performance-report", str(report), expected, "make it")
+    if importlib.util.find_spec("bokeh") is None:
+        # Dask would notice when all the work is done.
+        expected = "bokeh, which draws it, to be installed"
+        raise InputError(
+            "--performance-report", str(report), expected, "pip install bokeh"
+        )
 
     @contextmanager
     def opened(pieces: int) -> Iterator[Any]:
@@ -348,6 +355,7 @@ def submit(
     makes what is missing.
     """
     from argdask import submission
+    from argdask.clusters import opener_for
 
     choices = _choices(cluster_config)
     store = Path(out).resolve()
@@ -356,7 +364,8 @@ def submit(
         if cluster_config is not None:
             generate = (*generate, "--cluster-config", str(Path(cluster_config)))
         # Wrong options are told now, not by a job that waited in the queue.
-        commands["generate"].make_context("generate", [out, *generate])
+        begun = commands["generate"].make_context("generate", [out, *generate])
+        opener_for(begun.params["cluster"], begun.params["jobs"], choices)
         driver = submission.driver_script(
             system, store, generate, choices, max_resubmits
         )

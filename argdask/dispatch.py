@@ -9,7 +9,7 @@ import logging
 import queue
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from argdask.crews import crew_of
@@ -21,7 +21,18 @@ from argdask.store.work import make_piece
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["ATTEMPTS", "DISK_ERRORS", "Dispatch", "is_disk_full", "reason_of"]
+__all__ = [
+    "ATTEMPTS",
+    "DISK_ERRORS",
+    "Dispatch",
+    "Ended",
+    "is_disk_full",
+    "reason_of",
+    "stop_if_ended",
+]
+
+Ended = Callable[[BaseException], bool]
+"""Called with the error of a piece: whether others have made the store meanwhile."""
 
 ATTEMPTS = 3
 """Attempts at one piece of work before it is set aside while the others go on."""
@@ -72,6 +83,25 @@ def reason_of(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
+def stop_if_ended(ended: Ended | None, error: BaseException) -> None:
+    """Give up once others have made all of it: nobody wants the piece any more.
+
+    Parameters
+    ----------
+    ended
+        What knows of the others, if anything does.
+    error
+        The error of a piece.
+
+    Raises
+    ------
+    IncompleteError
+        If there is nothing left to make.
+    """
+    if ended is not None and ended(error):
+        raise IncompleteError("another process has made the store") from error
+
+
 def _make(path: str, fingerprint: str, kind: str, index: int) -> Receipt:
     """Make a piece and tell the log of the worker."""
     try:
@@ -97,13 +127,19 @@ class Dispatch:
         Path and fingerprint of the store.
     pieces
         What is to be made.
+    ended
+        Says whether a piece failed because others have made the store meanwhile.
     """
 
     def __init__(
-        self, client: Client, arguments: tuple[str, str], pieces: list[Piece]
+        self,
+        client: Client,
+        arguments: tuple[str, str],
+        pieces: list[Piece],
+        ended: Ended | None = None,
     ) -> None:
         self._client: Any = client
-        self._arguments = arguments
+        self._arguments, self._ended = arguments, ended
         self._crew = crew_of(client)
         self._waiting = iter(pieces)
         self._remaining = len(pieces)
@@ -127,7 +163,7 @@ class Dispatch:
         Raises
         ------
         IncompleteError
-            If the scheduler or all workers are lost.
+            If the scheduler or all workers are lost, or others have made the store.
         """
         self._crew.begin(self._remaining)
         self._fill()
@@ -192,6 +228,7 @@ class Dispatch:
         if getattr(result, "reason", None) == "scheduler-connection-lost":
             raise IncompleteError(_LOST)
         if isinstance(result, BaseException):
+            stop_if_ended(self._ended, result)
             if attempt < ATTEMPTS and not is_disk_full(result):
                 _log.warning("%s %d failed: %s", *piece, reason_of(result))
                 self._submit(piece, attempt + 1)

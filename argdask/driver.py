@@ -8,7 +8,14 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from argdask.dispatch import ATTEMPTS, Dispatch, is_disk_full, reason_of
+from argdask.dispatch import (
+    ATTEMPTS,
+    Dispatch,
+    Ended,
+    is_disk_full,
+    reason_of,
+    stop_if_ended,
+)
 from argdask.errors import IncompleteError
 from argdask.store.plan import Piece, Plan
 from argdask.store.receipts import Journal, Receipt
@@ -46,6 +53,7 @@ class Count:
 
     def __init__(self, made: int, galaxies: int, progress: Progress | None) -> None:
         self._made, self._galaxies, self._progress = made, galaxies, progress
+        self.added = 0
         self.add(0)
 
     def add(self, galaxies: int) -> None:
@@ -57,6 +65,7 @@ class Count:
             How many.
         """
         self._made += galaxies
+        self.added += galaxies
         if self._progress is not None:
             self._progress(self._made, self._galaxies)
 
@@ -102,6 +111,7 @@ def drive(
     pieces: list[Piece],
     client: Client | None,
     count: Count,
+    ended: Ended | None = None,
 ) -> None:
     """Make pieces, and write down each receipt before the next is asked for.
 
@@ -117,11 +127,14 @@ def drive(
         What makes it; None for this process.
     count
         Is told of the galaxies of each part.
+    ended
+        Says whether a piece failed because others made and closed the store meanwhile.
 
     Raises
     ------
     IncompleteError
-        If a piece failed too often, or the scheduler was lost. What is done stays done.
+        If a piece failed too often, the scheduler was lost, or others have made the
+        store. What is done stays done.
     OSError
         If the disk is full.
     """
@@ -131,9 +144,9 @@ def drive(
     arguments = str(place), plan.fingerprint
     failed: dict[Piece, str] = {}
     results = (
-        _in_process(arguments, pieces)
+        _in_process(arguments, pieces, ended)
         if client is None
-        else Dispatch(client, arguments, pieces).results()
+        else Dispatch(client, arguments, pieces, ended).results()
     )
     for piece, result in results:
         if isinstance(result, BaseException):
@@ -169,7 +182,7 @@ def _told(place: Path, failed: dict[Piece, str], pieces: int) -> str:
 
 
 def _in_process(
-    arguments: tuple[str, str], pieces: list[Piece]
+    arguments: tuple[str, str], pieces: list[Piece], ended: Ended | None
 ) -> Iterator[tuple[Piece, Receipt | BaseException]]:
     for piece in pieces:
         result: Receipt | BaseException
@@ -177,6 +190,7 @@ def _in_process(
             try:
                 result = make_piece(*arguments, *piece)
             except Exception as error:  # any failure is reported with its piece
+                stop_if_ended(ended, error)
                 result = error
             else:
                 break

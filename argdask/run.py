@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +21,21 @@ from argdask.replacing import planned_over, set_aside
 from argdask.store import closing
 from argdask.store.lock import driving, remove_stale_lock
 from argdask.store.plan import Plan
-from argdask.store.receipts import done_receipts, remove_receipts
+from argdask.store.receipts import (
+    Receipt,
+    done_receipts,
+    read_journals,
+    remove_receipts,
+)
 from argdask.store.staging import finish_fold, fold, staged_plan, staging_of
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Summary", "close", "resumable", "tidy", "write"]
+__all__ = ["Summary", "close", "resumable", "tidy", "work_has_ended", "write"]
+
+# How long others may take to close a store of which all pieces are made [s].
+_CLOSING = 30.0
 
 
 @dataclass(frozen=True)
@@ -120,6 +129,7 @@ def write(
     finished = {(r.kind, r.index) for r in done}
     tasks = [piece for piece in work.pieces() if piece not in finished]
     before = work.kept + sum(r.stop - r.start for r in done if r.kind == "part")
+    count: Count | None = None
     # A cluster that cannot be reached says so before anything is made.
     with resumable(work), reached(client, len(tasks)) as workers:
         if work.replaces:
@@ -128,11 +138,48 @@ def write(
             begin(work, done)
         count = Count(before, work.plan.galaxies, progress)
         with driving(place):
-            drive(work.place, work.plan, tasks, workers, count)
+            drive(work.place, work.plan, tasks, workers, count, work_has_ended(work))
             close(work)
-    return Summary(
-        place, work.plan, work.plan.galaxies - before, closing.size_of(place)
-    )
+    made = 0 if count is None else count.added
+    return Summary(place, work.plan, made, closing.size_of(place))
+
+
+def work_has_ended(work: Work) -> Callable[[BaseException], bool]:
+    """Return what tells a piece that failed from one that others have made.
+
+    Parameters
+    ----------
+    work
+        The store that is being made.
+
+    Returns
+    -------
+    callable
+        Called with the error. Where what vanished suggests that others are closing the
+        store, their end is waited for.
+    """
+
+    def ended(error: BaseException) -> bool:
+        if not isinstance(error, FileNotFoundError | InputError):
+            return work.complete
+        deadline = time.monotonic() + _CLOSING
+        while not work.complete:
+            if time.monotonic() > deadline or not _all_told(work):
+                # The last look: receipts go once the store is closed.
+                return work.complete
+            time.sleep(0.1)
+        return True
+
+    return ended
+
+
+def _all_told(work: Work) -> bool:
+    """Whether there is a receipt of every piece, or they are folded in by now."""
+    if not work.place.exists():
+        return True
+    told = read_journals(work.place, work.plan.fingerprint)
+    made = {(one.kind, one.index) for one in told if isinstance(one, Receipt)}
+    return made.issuperset(work.pieces())
 
 
 def close(work: Work) -> None:

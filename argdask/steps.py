@@ -12,7 +12,7 @@ from argdask.errors import InputError
 from argdask.planning import Work, begin, check, planned
 from argdask.recipe import Recipe
 from argdask.replacing import planned_over, set_aside
-from argdask.run import Summary, close, resumable, tidy
+from argdask.run import Summary, close, resumable, tidy, work_has_ended
 from argdask.store import closing
 from argdask.store.receipts import done_receipts
 
@@ -114,8 +114,9 @@ def part(
     with resumable(work):
         if missing and not work.complete:
             begin(work, before)
-            drive(work.place, work.plan, missing, None, count)
-    return Summary(work.store, work.plan, galaxies - made, 0)
+            ended = work_has_ended(work)
+            drive(work.place, work.plan, missing, None, count, ended)
+    return Summary(work.store, work.plan, count.added, 0)
 
 
 def finalise(path: str | Path) -> Summary:

@@ -210,7 +210,10 @@ def test_what_dask_says_of_a_run_is_written(tmp_path: Path) -> None:
     # Its pictures are drawn by bokeh.
     if importlib.util.find_spec("bokeh") is None:
         assert ran.returncode == 2
-        assert "bokeh" in ran.stderr
+        assert "pip install bokeh" in ran.stderr
+        assert len(ran.stderr.splitlines()) == 1
+        # It is said before anything is made.
+        assert list(tmp_path.iterdir()) == []
     else:
         assert ran.returncode == 0
         assert "Dask Performance Report" in Path("report.html").read_text()

@@ -17,7 +17,7 @@ from distributed import Client, LocalCluster
 from argdask import dispatch
 from argdask.crews import Crew, crew_of, enlist
 from argdask.dispatch import ATTEMPTS, Dispatch
-from argdask.errors import IncompleteError
+from argdask.errors import IncompleteError, InputError
 from argdask.store.receipts import Receipt
 
 ARGUMENTS = ("store", "f" * 64)
@@ -119,6 +119,23 @@ def test_a_piece_that_was_lost_and_then_fails_is_told(
     found = dict(late.results())
     assert {type(result) for result in found.values()} == {ValueError}
     assert len(found) == 2
+
+
+def test_a_piece_that_fails_as_others_have_made_it_ends_the_run(
+    client: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # There is no store any more.
+    arguments = str(tmp_path / "none"), "f" * 64
+    asked: list[BaseException] = []
+
+    def ended(error: BaseException) -> bool:
+        asked.append(error)
+        return True
+
+    with pytest.raises(IncompleteError, match="another process has made the store"):
+        list(Dispatch(client, arguments, parts(9), ended).results())
+    assert [type(error) for error in asked] == [InputError]
+    assert caplog.records == []
 
 
 def test_a_piece_that_kills_its_workers_is_set_aside(

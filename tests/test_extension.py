@@ -96,6 +96,29 @@ def test_only_what_has_new_rows_is_made(tmp_path: Path, seds: xr.DataArray) -> N
     assert changed == {"c.4.0.0.0", "c.2", "c.2.0"}
 
 
+@EVERY_FORMAT
+@pytest.mark.filterwarnings("ignore::argdask.store.lock.StoreInUseWarning")
+def test_of_two_runs_at_once_each_tells_what_it_made(
+    tmp_path: Path, seds: xr.DataArray, suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / f"pairs{suffix}"
+    ad.write(small(), path, seds=seds)
+    recipe = small(galaxies=60)
+    others: list[int] = []
+
+    def overtake(made: int, _: int) -> None:
+        if made > 40 and not others:
+            others.append(ad.write(recipe, path, seds=seds).made)
+
+    made = ad.write(recipe, path, seds=seds, progress=overtake).made
+    # The first was at its second part when the second run made the others.
+    assert (made, others) == (16, [12])
+    assert caplog.records == []
+    assert names(tmp_path) == [path.name]
+    same = read_plan(path).recipe
+    assert contents(path) == at_once(tmp_path / f"other{suffix}", same, seds)
+
+
 def test_a_rule_that_gives_the_same_scale_is_kept(
     tmp_path: Path, seds: xr.DataArray
 ) -> None:

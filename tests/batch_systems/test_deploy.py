@@ -39,7 +39,6 @@ SMALLER = {
     r"--galaxies \d+": "--galaxies 48",
     r"--jobs \d+": "--jobs 2",
     r"--array \d+": "--array 2",
-    r"layout\.part=\d+": "layout.part=16",
     r"queue: \w+": "queue: debug",
     r"interface: \w+": "interface: lo",
     r"memory: \dGB": "memory: 900MB",
