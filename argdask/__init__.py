@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from argdask.seds import interpolate_redshift
     from argdask.steps import finalise, init, part
     from argdask.store.export import export
+    from argdask.store.pixel_statistics import pixel_statistics
     from argdask.store.reading import open_pairs
     from argdask.tables import read_table
     from argdask.verification import verify
@@ -48,6 +49,7 @@ _HOMES = {
     "interpolate_redshift": "argdask.seds",
     "open_pairs": "argdask.store.reading",
     "part": "argdask.steps",
+    "pixel_statistics": "argdask.store.pixel_statistics",
     "plan": "argdask.forecast",
     "plot_seds": "argdask.plotting",
     "preview": "argdask.plotting",
@@ -76,6 +78,7 @@ __all__ = [
     "interpolate_redshift",
     "open_pairs",
     "part",
+    "pixel_statistics",
     "plan",
     "plot_seds",
     "preview",

@@ -34,6 +34,7 @@ _KERNEL_SOURCES = (
     "kernels.py",
     "noise.py",
     "resampling.py",
+    "statistics_kernels.py",
     "streams.py",
     "transforms.py",
 )

@@ -23,6 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("cubes", "photometry", "igm", "interpolation", "noise", "streams"),
         *("psf", "hankel", "transforms", "convolution", "matching"),
         *("resampling", "isophotes", "profile_fit", "angular_size"),
+        "statistics_kernels",
     ),
     (
         *("recipe", "recipe_schema", "recipe_sections", "recipe_tables"),

@@ -19,7 +19,7 @@ from distributed import Client, LocalCluster
 from other_user import RunAsAnother
 
 import argdask as ad
-from argdask import cli
+from argdask import cli, mending
 from argdask.errors import IncompleteError, InputError
 from argdask.repaired import Repaired
 from argdask.store import closing
@@ -64,6 +64,20 @@ def run(*arguments: object) -> int:
         cli.main([str(one) for one in arguments])
     assert isinstance(ended.value.code, int)
     return ended.value.code
+
+
+def test_a_complete_store_is_looked_at_once(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, look = [], mending.condition_of
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        looks.append(arguments)
+        return look(*arguments, **options)
+
+    monkeypatch.setattr(mending, "condition_of", counted)
+    assert run("generate", copy) == 0
+    assert len(looks) == 1
 
 
 # One damaged file.
@@ -467,7 +481,7 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
 
 _COMMANDS = """
 import contextlib, io, json, sys
-from argdask import cli
+from argdask import cli, mending
 told = []
 for arguments in json.loads(sys.argv[1]):
     out, err = io.StringIO(), io.StringIO()

@@ -5,22 +5,66 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from argdask.catalogue import Columns
 from argdask.schema import Variable, described
 from argdask.simulation import Simulation
+from argdask.store.plan import Plan
+from argdask.store.statistics_labels import labelled
+from argdask.store.tallies import Tally, has_histogram, softening_of
 
 __all__ = [
+    "PixelCount",
+    "bytes_of_images",
     "bytes_of_stamps",
     "chunks_of_images",
     "columns_of_rows",
     "stamps_of",
+    "statistics_of_nothing",
     "variables_of",
 ]
 
 # Stamps of a part are held together only up to this [bytes].
 _STAMPS_BYTES = 256 * 10**6
+
+
+class PixelCount:
+    """What tallies the pixels of one part.
+
+    Parameters
+    ----------
+    simulation
+        What makes the galaxies.
+    plan
+        How the store is laid out.
+    index
+        Number of the part.
+    """
+
+    def __init__(self, simulation: Simulation, plan: Plan, index: int) -> None:
+        self._names = simulation.images
+        self._first, self._softening = plan.rows_of_part(index)[0], softening_of(plan)
+        filters = simulation.catalogue.seds.sizes["filter"]
+        kept = has_histogram(plan, index)
+        self.tally = Tally.empty(len(self._names), filters, histogram=kept)
+        """What was found."""
+
+    def add(self, name: str, images: NDArray[np.float32], start: int) -> None:
+        """Add images of a variable.
+
+        Parameters
+        ----------
+        name
+            The variable.
+        images
+            Images (galaxy, y, x, filter).
+        start
+            Number of the first of them in the part.
+        """
+        number = self._names.index(name)
+        self.tally.add(number, images, self._first + start, self._softening)
 
 
 def variables_of(simulation: Simulation) -> list[Variable]:
@@ -41,6 +85,25 @@ def variables_of(simulation: Simulation) -> list[Variable]:
     return list(described(names).values())
 
 
+def statistics_of_nothing(simulation: Simulation, plan: Plan) -> xr.Dataset:
+    """Return the labels of the statistics of a store that has no galaxy yet.
+
+    Parameters
+    ----------
+    simulation
+        What makes the galaxies.
+    plan
+        How the store is laid out.
+
+    Returns
+    -------
+    Dataset
+        Statistics without values.
+    """
+    filters = [str(name) for name in simulation.catalogue.seds["filter"].values]
+    return labelled(simulation.images, filters, softening_of(plan))
+
+
 def columns_of_rows(simulation: Simulation, start: int, stop: int) -> Columns:
     """Return the truth columns of rows of a store.
 
@@ -58,6 +121,26 @@ def columns_of_rows(simulation: Simulation, start: int, stop: int) -> Columns:
     """
     catalogue = simulation.catalogue
     return catalogue.columns(catalogue.ids(start, stop))
+
+
+def bytes_of_images(simulation: Simulation, plan: Plan) -> int:
+    """Return the bytes of all images of a store before compression.
+
+    Parameters
+    ----------
+    simulation
+        What makes them.
+    plan
+        How many there are.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
+    height, width = simulation.recipe.image_shape
+    pixels = height * width * simulation.catalogue.seds.sizes["filter"]
+    return 4 * pixels * len(simulation.images) * plan.galaxies
 
 
 def bytes_of_stamps(simulation: Simulation, galaxies: int, chunk: int) -> int:
@@ -124,6 +207,7 @@ def chunks_of_images(
     name: str,
     columns: Columns,
     stamps: NDArray[np.float32] | None,
+    count: PixelCount | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """Make an image variable chunk by chunk in memory that stays in the cache.
 
@@ -139,6 +223,8 @@ def chunks_of_images(
         Truth columns of the galaxies.
     stamps
         Their stamps; None to render those of each chunk.
+    count
+        What tallies their pixels, while they are in the cache.
 
     Yields
     ------
@@ -152,8 +238,10 @@ def chunks_of_images(
     for start in range(0, galaxies, size):
         rows = slice(start, min(start + size, galaxies))
         some = {key: values[rows] for key, values in columns.items()}
-        count = rows.stop - start
+        galaxies_here = rows.stop - start
         own = simulation.render(some) if stamps is None else stamps[rows]
-        simulation.image(name, some, own, out=memory[:count])
-        memory[count:] = np.nan
+        simulation.image(name, some, own, out=memory[:galaxies_here])
+        if count is not None:
+            count.add(name, memory[:galaxies_here], start)
+        memory[galaxies_here:] = np.nan
         yield memory
