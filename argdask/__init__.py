@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from argdask.splits import split_of
     from argdask.steps import finalise, init, part
     from argdask.store.export import export
+    from argdask.store.pixel_statistics import pixel_statistics
     from argdask.store.reading import open_pairs
     from argdask.tables import read_table
     from argdask.verification import verify
@@ -58,6 +59,7 @@ _HOMES = {
     "interpolate_redshift": "argdask.seds",
     "open_pairs": "argdask.store.reading",
     "part": "argdask.steps",
+    "pixel_statistics": "argdask.store.pixel_statistics",
     "plan": "argdask.forecast",
     "plot_seds": "argdask.sed_plotting",
     "presets": "argdask.preset_listing",
@@ -94,6 +96,7 @@ __all__ = [
     "interpolate_redshift",
     "open_pairs",
     "part",
+    "pixel_statistics",
     "plan",
     "plot_seds",
     "presets",

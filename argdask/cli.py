@@ -64,7 +64,9 @@ def generate(
 
     def make(client_for: Callable[[ad.Recipe], Any]) -> None:
         seds = options.grid_of(seds_file, filter_names)
-        stored = None if overwrite else options.stored_recipe(out, seds)
+        stored = None
+        if not overwrite:
+            stored = options.stored_recipe(out, seds, mended_later=True)
         recipe = options.recipe_of(stored, **choices)
         client = client_for(recipe)
         with _told_warnings(), options.shown_progress() as show:

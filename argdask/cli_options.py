@@ -219,7 +219,9 @@ def recipe_of(
     return assemble(start, settings, given)
 
 
-def stored_recipe(path: str, seds: Any = None) -> Recipe | None:
+def stored_recipe(
+    path: str, seds: Any = None, *, mended_later: bool = False
+) -> Recipe | None:
     """Return the recipe that the store at a path has, or is being extended to.
 
     What was broken off or damaged of its metadata is put in order first.
@@ -230,6 +232,9 @@ def stored_recipe(path: str, seds: Any = None) -> Recipe | None:
         The store.
     seds
         The SED grid, if one is given.
+    mended_later
+        Whether what comes next looks for damage itself: then only what is needed for
+        the recipe is mended here.
 
     Returns
     -------
@@ -244,11 +249,19 @@ def stored_recipe(path: str, seds: Any = None) -> Recipe | None:
     from argdask.mending import mend_sizes
     from argdask.planning import intended_plan
     from argdask.store.staging import finish_fold
+    from argdask.store.work import sound_root
 
     place = Path(path).resolve()
     finish_fold(place)
-    # Of a complete store with a damaged plan there is a spare copy.
-    mend_sizes(place, seds=seds, pieces=False)
+    try:
+        if place.exists():
+            sound_root(place)
+        damaged = False
+    except InputError:
+        damaged = True
+    if damaged or not mended_later:
+        # Of a complete store with a damaged plan there is a spare copy.
+        mend_sizes(place, seds=seds, pieces=False)
     plan = intended_plan(place)
     return None if plan is None else plan.recipe
 

@@ -27,6 +27,7 @@ from argdask.store.files import FileRecord
 from argdask.store.formats import FORMATS
 from argdask.store.pieces import bytes_of_stamps, columns_of_rows
 from argdask.store.plan import MOST_PARTS, Plan, plan_of
+from argdask.store.tallies import MOST_HISTOGRAMS
 from argdask.store.work import initialise
 
 __all__ = ["Forecast", "Kind", "plan"]
@@ -114,7 +115,8 @@ class Forecast:
             f"filters: {', '.join(self.images)}",
             f"layout     parts of {self.part}, chunks of {self.chunk}, blocks of "
             f"{self.block} galaxies",
-            f"tasks      {self.parts} parts, {self.blocks} blocks",
+            f"tasks      {_counted(self.parts, 'part')}, "
+            f"{_counted(self.blocks, 'block')}",
             f"images     {self.core_hours:.3g} core hours ({rate:.3g} ms a galaxy, "
             f"measured here over {self.sampled} galaxies)",
             f"truth      {self.truth_core_hours:.3g} core hours",
@@ -266,15 +268,24 @@ class _Sample:
             skeleton = [file for file in every if file.is_file()]
             size = float(sum(file.stat().st_size for file in skeleton))
             blocks = FORMATS[name].write_block(path, sample, small, 0)
-            parts = FORMATS[name].write_part(path, sample, small, 0)
+            parts, _ = FORMATS[name].write_part(path, sample, small, 0)
             self._measure(lambda: FORMATS[name].write_part(path, sample, small, 0))
             folders = sum(file.is_dir() for file in path.rglob("*"))
         size += _share(blocks, whole.galaxies / self._rows)
         size += _share(parts, whole.galaxies / self.made)
-        # The list of checksums, which has a line for each of the others.
+        # The list of checksums has a line for each of the others.
         files = len(skeleton) + whole.blocks * len(blocks) + whole.parts * len(parts)
         size += 60 * files
-        return Kind(name, compression, files + 1, files + 1 + folders + 1, round(size))
+        # That list itself, and the tallies of pixels, of which there is a spare copy.
+        files += 2
+        size += 2 * min(whole.parts, MOST_HISTOGRAMS) * self._histograms
+        return Kind(name, compression, files, files + folders + 1, round(size))
+
+    @property
+    def _histograms(self) -> int:
+        """The bytes of the histograms of a part, which take about 1 kB each."""
+        seds = self._simulation.catalogue.seds
+        return 1000 * len(self._simulation.images) * int(seds.sizes["filter"])
 
     def _measure(self, make: Callable[[], Any]) -> None:
         spent, times = 0.0, 0
@@ -288,6 +299,10 @@ class _Sample:
         make = partial(columns_of_rows, self._simulation, 0, self._rows)
         make()
         return _timed(make), self._rows
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
 
 
 def _share(records: dict[str, FileRecord], times: float) -> float:

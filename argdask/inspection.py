@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from argdask.schema import VARIABLES
 from argdask.store.attributes import readable
 from argdask.store.formats import format_of
+from argdask.store.pixel_statistics import pixel_statistics
 from argdask.store.reading import open_pairs
+from argdask.store.tallies import softening_of
 from argdask.store.work import read_attributes, read_plan, read_seds_of_store
 
-__all__ = ["Contents", "VariableContents", "inspect"]
+__all__ = ["Contents", "PixelStatistics", "VariableContents", "inspect"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,26 @@ class VariableContents:
     """Its unit."""
     size: int
     """Bytes on disk."""
+
+
+@dataclass(frozen=True)
+class PixelStatistics:
+    """Statistics of the pixels of one image variable in one filter."""
+
+    variable: str
+    """Name of the image variable."""
+    filter: str
+    """Name of the filter."""
+    missing: int
+    """Pixels without a value."""
+    minimum: float | None
+    """Lowest pixel; None where all are missing."""
+    maximum: float | None
+    """Highest pixel."""
+    mean: float | None
+    """Of asinh(pixel / softening)."""
+    standard_deviation: float | None
+    """Of asinh(pixel / softening)."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +80,10 @@ class Contents:
     """All choices."""
     variables: tuple[VariableContents, ...]
     """The variables."""
+    statistics: tuple[PixelStatistics, ...]
+    """Of the pixels of each image variable and filter; none of an incomplete store."""
+    softening: float
+    """What pixels are divided by before their inverse hyperbolic sine is taken."""
 
     def to_json(self) -> str:
         """Return the contents as JSON."""
@@ -83,8 +110,24 @@ class Contents:
                 f"fingerprint {self.fingerprint}",
                 "variables",
                 *table,
+                *self._statistics(),
             ]
         )
+
+    def _statistics(self) -> list[str]:
+        if not self.statistics:
+            return []
+        head = "minimum", "maximum", "mean", "deviation", "missing"
+        told = [f"pixels; mean and deviation of asinh(pixel / {self.softening:g})"]
+        told.append(f"  {'':24}  {'':20}" + "".join(f"  {name:>10}" for name in head))
+        for one in self.statistics:
+            numbers = one.minimum, one.maximum, one.mean, one.standard_deviation
+            values = [
+                f"{'none' if n is None else format(n, '.4g'):>10}" for n in numbers
+            ]
+            names = f"  {one.variable:24}  {one.filter:20}"
+            told.append("  ".join([names, *values, f"{one.missing:10}"]))
+        return told
 
 
 def inspect(path: str | Path) -> Contents:
@@ -119,7 +162,10 @@ def _contents_of(place: Path) -> Contents:
     names = [str(name) for name in pairs.variables if name in stored]
     order = [*VARIABLES, *names]
     names.sort(key=order.index)
+    complete = attributes["state"] == "complete"
     return Contents(
+        statistics=_statistics_of(place) if complete else (),
+        softening=softening_of(plan),
         path=str(place),
         state=str(attributes["state"]),
         galaxies=plan.galaxies,
@@ -147,3 +193,17 @@ def _contents_of(place: Path) -> Contents:
             for name in names
         ),
     )
+
+
+def _statistics_of(place: Path) -> tuple[PixelStatistics, ...]:
+    found = pixel_statistics(place)
+    names = ("minimum", "maximum", "mean", "standard_deviation")
+    told = []
+    for variable in found["variable"].values:
+        for name in found["filter"].values:
+            one = found.sel(variable=variable, filter=name)
+            numbers = [float(one[key]) for key in names]
+            known = [number if math.isfinite(number) else None for number in numbers]
+            missing = int(one["missing"])
+            told.append(PixelStatistics(str(variable), str(name), missing, *known))
+    return tuple(told)

@@ -24,6 +24,8 @@ from argdask.store.attributes import (
 )
 from argdask.store.condition import Condition, condition_of
 from argdask.store.listing import CHECKSUMS, Entry, to_bytes
+from argdask.store.pieces import statistics_of_nothing
+from argdask.store.pixel_statistics import is_of_statistics, made_again
 from argdask.store.plan import Piece, Plan, check_images
 from argdask.store.receipts import done_receipts, remove_receipts
 from argdask.store.staging import finish_fold
@@ -202,6 +204,8 @@ class _Mending:
         self._place, self._metadata = condition.path, condition.metadata
         self._skeleton = Skeleton(condition, *inputs)
         self._entries = dict(condition.entries or {})
+        # Of which no copy is left, but the images that they are made from.
+        self._statistics = condition.entries is None
 
     def run(self, client: Client | Opener | None, progress: Progress | None) -> None:
         """Mend what can be mended, and say what cannot."""
@@ -221,17 +225,20 @@ class _Mending:
         self._restore_files()
         root = condition.root or self._root_again()
         known = dict(self._entries)
+        seals = not condition.unnamed and condition.wrong.keys() & condition.sealed
         if condition.entries is None:
             # Nobody knows any more which piece is as it was: all are made again.
             pieces = list(plan.pieces())
             self._write(self._metadata, plain_bytes(root))
         else:
             pieces = condition.pieces + condition.unnamed
-            if not condition.unnamed and condition.wrong.keys() & condition.sealed:
+            if seals and not self._statistics:
                 self._seal(root)
         if pieces:
             self._make(plan, pieces, root, client, progress)
-        if self._entries != known:
+        if self._statistics:
+            self._make_statistics(plan)
+        if self._entries != known or (seals and self._statistics):
             self._seal(root)
 
     def _restore_files(self) -> None:
@@ -241,8 +248,13 @@ class _Mending:
             copy = self._condition.spare.get(name)
             found = None if copy is None else files.record_of_bytes(copy)
             if entry is None or copy is None or found != entry.record:
-                copy = self._skeleton.read(name)
+                late = is_of_statistics(self._skeleton.plan, name)
+                there = not late or name in self._skeleton.names()
+                copy = self._skeleton.read(name) if there else b""
                 found = files.record_of_bytes(copy)
+                if late and entry is not None and found != entry.record:
+                    self._statistics = True
+                    continue
             if entry is None or self._new_checksums:
                 self._entries[name] = entry = Entry(found)
             if found != entry.record:
@@ -321,6 +333,19 @@ class _Mending:
                     self._entries[name] = Entry(record, number, piece)
                 else:
                     self._done.differing.append(name)
+
+    def _make_statistics(self, plan: Plan) -> None:
+        """Make the statistics of pixels again from the images."""
+        simulation, _ = simulation_of(self._place, plan.fingerprint)
+        labels = statistics_of_nothing(simulation, plan)
+        unknown = self._condition.entries is None or self._new_checksums
+        for name, data in made_again(self._place, plan, labels).items():
+            record, entry = files.record_of_bytes(data), self._entries.get(name)
+            if entry is None or unknown:
+                self._entries[name] = Entry(record)
+            elif entry.record != record:
+                self._done.differing.append(name)
+            self._write(name, data)
 
     def _seal(self, root: dict[str, Any]) -> None:
         """Write spare copies, list and root, if they are what was recorded."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from argdask.planning import is_complete
 from argdask.store.lock import Driver, driver_of
 from argdask.store.plan import Plan
 from argdask.store.receipts import Failure, Receipt, done_and_failed
-from argdask.store.staging import staged_plan, staging_of
+from argdask.store.staging import is_folding, staged_plan, staging_of
 from argdask.store.work import read_plan
 
 __all__ = ["Progress", "Status", "status"]
@@ -108,6 +108,10 @@ def status(path: str | Path) -> Status:
     larger = staged_plan(store)
     if larger is None:
         return _of(store, plan, "complete", plan.galaxies, [], [])
+    if is_folding(store):
+        # All is made, and its files lie at either place.
+        whole = _of(store, larger, "complete", plan.galaxies, [], [])
+        return replace(whole, state="being extended")
     found = done_and_failed(staging_of(store), larger)
     return _of(store, larger, "being extended", plan.galaxies, *found)
 

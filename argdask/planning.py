@@ -18,12 +18,15 @@ from argdask.recipe_tables import table_of
 from argdask.rendering import is_scale_of_fewer
 from argdask.sed_sources import default_seds
 from argdask.simulation import Simulation
-from argdask.store.formats import name_for
+from argdask.store.formats import FORMATS, name_for
+from argdask.store.leftovers import refuse_replaced
+from argdask.store.pieces import bytes_of_images
 from argdask.store.plan import Piece, Plan, check_images, plan_of
 from argdask.store.receipts import Receipt
 from argdask.store.staging import finish_fold, staged_plan, staging_of
 from argdask.store.work import (
     initialise,
+    plan_in,
     read_attributes,
     read_plan,
     simulation_of,
@@ -34,7 +37,6 @@ from argdask.tables import UserTable
 __all__ = [
     "Work",
     "begin",
-    "bytes_of_images",
     "check",
     "intended_plan",
     "is_complete",
@@ -156,10 +158,10 @@ def planned(
                 "nothing beside a new store",
                 "the extension of a store that is gone was left there: delete it",
             )
+        refuse_replaced(store)
         return planned_anew(recipe, store, seds, catalogue)
     finish_fold(store)
-    sound_root(store)
-    stored = read_plan(store)
+    stored = plan_in(sound_root(store)["attributes"], store)
     own, _ = simulation_of(store, stored.fingerprint)
     here = Work(store, store, own, stored)
     if recipe is None and seds is None and catalogue is None:
@@ -366,10 +368,11 @@ def _check_parent(place: Path) -> None:
 def _check_space(work: Work, done: list[Receipt]) -> None:
     """Refuse to start what the file system cannot hold, compressed or not."""
     place, simulation, plan = work.place, work.simulation, work.plan
+    parts = plan.parts - work.first // plan.part
     stored = sum(record.size for r in done for record in r.files.values())
     made = sum(len(r.files) for r in done if r.kind == "part")
-    parts = plan.parts - work.first // plan.part
-    inodes = _FILES_OF_A_STORE + parts * len(simulation.images) - made
+    each = FORMATS[plan.format].files_of_part(simulation)
+    inodes = _FILES_OF_A_STORE + parts * each - made
     new = 1 - work.kept / plan.galaxies
     needed = bytes_of_images(simulation, plan) * new * 1.01 - stored
     status = os.statvfs(place.parent)
@@ -389,23 +392,3 @@ def _check_space(work: Work, done: list[Receipt]) -> None:
             f"{inodes} inodes, not the {status.f_favail} that are free",
             "choose a larger layout.part or another disk",
         )
-
-
-def bytes_of_images(simulation: Simulation, plan: Plan) -> int:
-    """Return the bytes of all images of a store before compression.
-
-    Parameters
-    ----------
-    simulation
-        What makes them.
-    plan
-        How many there are.
-
-    Returns
-    -------
-    int
-        Bytes.
-    """
-    height, width = simulation.recipe.image_shape
-    pixels = height * width * simulation.catalogue.seds.sizes["filter"]
-    return 4 * pixels * len(simulation.images) * plan.galaxies

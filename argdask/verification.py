@@ -18,6 +18,7 @@ from argdask.copies import Copy
 from argdask.errors import IncompleteError, InputError
 from argdask.schema import validate
 from argdask.simulation import Simulation, attributes_of
+from argdask.store import pixel_statistics
 from argdask.store.attributes import read_root
 from argdask.store.condition import Condition, condition_of
 from argdask.store.formats import FORMATS
@@ -153,6 +154,7 @@ def verify(
         "files and checksums": look.at_files,
         "structure and attributes": look.at_structure,
         "galaxies made again": look.at_galaxies,
+        "statistics of pixels": look.at_statistics,
     }
     report = _report(place, checks, look.notes)
     pieces = sorted({*condition.pieces, *look.pieces})
@@ -253,6 +255,12 @@ class _Look:
         rows = np.unique(evenly.astype(np.int64))
         found = comparison.compare(pairs, simulation, rows, exactness)
         return [one.told for one in found], f"{rows.size} galaxies, {exactness.told}"
+
+    def at_statistics(self) -> Findings:
+        """Compare statistics with what is kept of parts, or else with all images."""
+        _, _, plan = self._open()
+        wrong = pixel_statistics.differences(self._path, plan, full=self._full)
+        return wrong, "of all images" if self._full else "of what is kept of parts"
 
     def _all_galaxies(
         self, pairs: xr.Dataset, simulation: Simulation, plan: Plan, exact: Exactness

@@ -177,6 +177,7 @@ def test_the_command_prints_a_table_or_json(
             assert fields["galaxies"] == 2000
             assert fields["kinds"][0]["format"] == "zarr"
         else:
+            assert "1 block\n" in out
             assert out.startswith("2000 pairs of 16x16 pixels in 9 filters: input")
             assert "\nzarr    zstd " in out
     assert list(tmp_path.iterdir()) == []

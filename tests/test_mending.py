@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import random
 import shutil
-import subprocess
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,9 +16,10 @@ import pytest
 import xarray as xr
 from damage import contents, files_of, flip, metadata_of, name_of_store, small
 from distributed import Client, LocalCluster
+from other_user import RunAsAnother
 
 import argdask as ad
-from argdask import cli
+from argdask import cli, mending
 from argdask.errors import IncompleteError, InputError
 from argdask.repaired import Repaired
 from argdask.store import closing
@@ -66,6 +64,20 @@ def run(*arguments: object) -> int:
         cli.main([str(one) for one in arguments])
     assert isinstance(ended.value.code, int)
     return ended.value.code
+
+
+def test_a_complete_store_is_looked_at_once(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, look = [], mending.condition_of
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        looks.append(arguments)
+        return look(*arguments, **options)
+
+    monkeypatch.setattr(mending, "condition_of", counted)
+    assert run("generate", copy) == 0
+    assert len(looks) == 1
 
 
 # One damaged file.
@@ -469,7 +481,7 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
 
 _COMMANDS = """
 import contextlib, io, json, sys
-from argdask import cli
+from argdask import cli, mending
 told = []
 for arguments in json.loads(sys.argv[1]):
     out, err = io.StringIO(), io.StringIO()
@@ -483,34 +495,23 @@ print(json.dumps(told))
 """
 
 
-def as_ordinary_user(*commands: list[object]) -> list[tuple[int, str, str]]:
-    """Run commands as a user who owns nothing, where the tests run as root.
+Commands = Callable[..., list[tuple[int, str, str]]]
+
+
+@pytest.fixture
+def as_ordinary_user(as_another_user: RunAsAnother) -> Commands:
+    """Run commands as a user who owns nothing.
 
     Returns the exit code of each, and what it wrote to both streams.
     """
-    if os.geteuid() or shutil.which("setpriv") is None:
-        pytest.skip("only root may become another user, by setpriv")
-    drop = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-    given = json.dumps([[str(one) for one in command] for command in commands])
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        # What would take long to make again; it belongs to who uses it.
-        cache = Path(folder) / "argdask"
-        shutil.copytree(os.environ["ARGDASK_CACHE"], cache)
-        for one in (cache, *cache.rglob("*")):
-            os.chown(one, 65534, 65534)
-        ran = subprocess.run(
-            [*drop, sys.executable, "-c", _COMMANDS, given],
-            env={**os.environ, "ARGDASK_CACHE": str(cache)},
-            cwd="/",
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if "ModuleNotFoundError" in ran.stderr or ran.returncode == 126:
-        pytest.skip("another user may not run this Python")
-    assert ran.returncode == 0, ran.stderr
-    return [(code, out, err) for code, out, err in json.loads(ran.stdout)]
+
+    def run_all(*commands: list[object]) -> list[tuple[int, str, str]]:
+        given = json.dumps([[str(one) for one in command] for command in commands])
+        ran = as_another_user("-c", _COMMANDS, given, cwd=Path("/"))
+        assert ran.returncode == 0, ran.stderr
+        return [(code, out, err) for code, out, err in json.loads(ran.stdout)]
+
+    return run_all
 
 
 @pytest.fixture
@@ -526,7 +527,7 @@ def of_another_user(good: Path) -> Iterator[Path]:
 
 
 def test_another_users_store_can_be_verified_but_not_mended(
-    of_another_user: Path,
+    of_another_user: Path, as_ordinary_user: Commands
 ) -> None:
     path = of_another_user
     wrong, shorter = files_of(path, "part", 1)[0], files_of(path, "block", 0)[0]
@@ -547,7 +548,9 @@ def test_another_users_store_can_be_verified_but_not_mended(
     assert contents(path) == before
 
 
-def test_files_that_may_not_be_read_are_named(of_another_user: Path) -> None:
+def test_files_that_may_not_be_read_are_named(
+    of_another_user: Path, as_ordinary_user: Commands
+) -> None:
     path = of_another_user
     hidden = files_of(path, "part", 1)[0]
     (path / hidden).chmod(0o600)

@@ -6,13 +6,14 @@ import dataclasses
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xarray as xr
 
 import argdask as ad
 from argdask import monitoring
-from argdask.store import receipts
+from argdask.store import receipts, staging
 from argdask.store.work import read_plan
 
 RECIPE = ad.Recipe(
@@ -105,3 +106,27 @@ def test_the_text_and_the_json_say_the_same(begun: Path) -> None:
 )
 def test_times_are_told_in_units_that_fit(seconds: float, spoken: str) -> None:
     assert monitoring._spoken(seconds) == spoken
+
+
+def test_all_is_made_while_an_extension_is_folded_in(
+    tmp_path: Path, seds: xr.DataArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, rename = tmp_path / "pairs.zarr", staging._rename
+    ad.write(RECIPE.model_copy(update={"scale": 1.0}), path, seds=seds)
+    seen = []
+
+    def looked_at(*arguments: Any) -> None:
+        seen.append(ad.status(path))
+        rename(*arguments)
+        seen.append(ad.status(path))
+
+    monkeypatch.setattr(staging, "_rename", looked_at)
+    larger = RECIPE.model_copy(update={"scale": 1.0, "galaxies": 100})
+    ad.write(larger, path, seds=seds)
+    # Before and after the files, and the root, are moved.
+    states = [one.state for one in seen]
+    assert states == ["being extended", "being extended", "being extended", "complete"]
+    for one in seen:
+        assert (one.galaxies.done, one.galaxies.of) == (100, 100)
+        assert (one.parts.done, one.parts.of) == (13, 13)
+        assert (one.blocks.done, one.blocks.of) == (7, 7)

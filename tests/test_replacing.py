@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,24 @@ def test_what_fails_at_the_beginning_is_undone(
     with pytest.raises(InputError, match="a place that can be written"):
         ad.write(small(seed=1), old, seds=seds, overwrite=True)
     assert contents(old.parent) == before
+
+
+def test_a_death_before_the_new_one_is_begun_is_told_with_its_cure(
+    old: Path, seds: xr.DataArray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aside = old.with_name(f"{old.name}.{uuid.uuid4().hex}.replaced")
+    old.rename(aside)
+    before = contents(old.parent)
+    for command in ("generate", "inspect", "verify", "status", "repair"):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([command, str(old)])
+        assert ended.value.code == 2, command
+        told = capsys.readouterr().err
+        assert f"--overwrite was cut off when the old one was {aside.name}" in told
+        assert f"bring it back by `mv {aside} {old}`, or go on with" in told
+    assert contents(old.parent) == before
+    ad.write(small(seed=1), old, seds=seds, overwrite=True)
+    assert not aside.exists()
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "zarr of others"])

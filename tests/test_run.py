@@ -617,15 +617,18 @@ import argdask as ad
 
 layout = {"part": 1, "chunk": 1}
 recipe = ad.Recipe(galaxies=400, image_shape=(4, 4), layout=layout)
-try:
-    ad.write(recipe, "pairs.zarr")
-except ad.InputError as error:
-    print(error)
+for name in ("pairs.zarr", "pairs.nc"):
+    try:
+        ad.write(recipe, name)
+    except ad.InputError as error:
+        print(error)
 assert os.listdir() == [], os.listdir()
 """
     ran = in_a_small_file_system("size=64m,nr_inodes=500", script, tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert "1000 inodes, not the 499 that are free; choose a larger" in ran.stdout
+    # Both images of a part are in one file.
+    assert "600 inodes, not the 499 that are free; choose a larger" in ran.stdout
 
 
 def limit_file_sizes(size: int) -> None:

@@ -12,6 +12,7 @@ import google_crc32c
 
 from argdask.errors import IncompleteError, InputError
 from argdask.simulation import Simulation, attributes_of
+from argdask.store.leftovers import refuse_replaced
 from argdask.store.plan import Plan
 
 __all__ = [
@@ -88,6 +89,7 @@ def read_root(file: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         found = False
     if not found or not isinstance(root["attributes"], dict):
+        refuse_replaced(file.parent)
         raise InputError(
             "store", str(file.parent), "a store that argdask made", "check the path"
         )

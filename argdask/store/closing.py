@@ -6,18 +6,18 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from argdask.errors import IncompleteError
-from argdask.store import files, spare
+from argdask.store import files, pixel_statistics, spare
 from argdask.store.attributes import plain_bytes, read_root, sealed_bytes, unsealed
 from argdask.store.formats import format_of
 from argdask.store.listing import CHECKSUMS, Entry, read_list, to_bytes
-from argdask.store.plan import Plan
+from argdask.store.plan import Piece, Plan
 from argdask.store.receipts import Receipt
 from argdask.store.spare import SPARE
 from argdask.store.work import read_attributes
@@ -33,6 +33,8 @@ class Kept:
     """What is known of each file."""
     environments: list[str]
     """What made them, as JSON, by the numbers that the entries have."""
+    tallies: bytes | None = None
+    """What is known of the pixels of those that are full parts, as in its file."""
 
 
 def finalise(
@@ -40,7 +42,6 @@ def finalise(
     plan: Plan,
     receipts: list[Receipt],
     kept: Kept | None = None,
-    first: int = 0,
 ) -> None:
     """Close a store: fold in the receipts, consolidate the metadata, set the state.
 
@@ -53,9 +54,7 @@ def finalise(
     receipts
         One receipt for each block and part; their files are looked at by the caller.
     kept
-        Files of pieces that lie elsewhere and are listed all the same.
-    first
-        The pieces before this row are among those.
+        Files of other pieces, that lie elsewhere and are listed all the same.
 
     Raises
     ------
@@ -64,9 +63,12 @@ def finalise(
     """
     with alone(path):
         if read_attributes(path).get("state") != "complete":
-            _refuse_missing(path, plan, receipts, first)
-            entries, environments = _entries(path, sweep(path), receipts, kept)
-            _refuse_gaps(path, plan, entries)
+            before = kept or Kept({}, [])
+            pieces = {(receipt.kind, receipt.index): receipt for receipt in receipts}
+            receipts = [pieces[piece] for piece in sorted(pieces)]
+            _refuse_others(path, plan, pieces.keys(), before)
+            pixel_statistics.fold(path, plan, receipts, before.tallies)
+            entries, environments = _entries(path, sweep(path), receipts, before)
             found = format_of(path)
             root = unsealed(found.committed(path, read_root(path / found.METADATA)))
             listed = f"[{', '.join(environments)}]"
@@ -124,39 +126,32 @@ def sweep(path: Path) -> list[str]:
     return names
 
 
-def _refuse_missing(
-    path: Path, plan: Plan, receipts: list[Receipt], first: int
-) -> None:
-    done = {(receipt.kind, receipt.index) for receipt in receipts}
-    if missing := [piece for piece in plan.pieces(first) if piece not in done]:
-        listed = ", ".join(f"{kind} {index}" for kind, index in missing[:10])
-        more = ", ..." if len(missing) > 10 else ""
-        raise IncompleteError(
-            f"{path}: {len(missing)} pieces are missing: {listed}{more}; run the same "
-            "command again to resume"
-        )
-
-
-def _refuse_gaps(path: Path, plan: Plan, entries: Mapping[str, Entry]) -> None:
-    """See that the pieces that are listed are those of the plan, each of them."""
-    listed = {entry.piece for entry in entries.values()} - {None}
-    if listed != set(plan.pieces()):
-        raise IncompleteError(
-            f"{path}: it has {len(listed)} of {len(list(plan.pieces()))} pieces, and "
-            "the others have no receipts; see `argdask verify`"
-        )
+def _refuse_others(path: Path, plan: Plan, made: Iterable[Piece], kept: Kept) -> None:
+    """See that the pieces that are made or kept are those of the plan, each of them."""
+    listed = {*made, *(e.piece for e in kept.entries.values() if e.piece is not None)}
+    wanted = list(plan.pieces())
+    others = {
+        "pieces are missing": [piece for piece in wanted if piece not in listed],
+        "pieces are none of its plan": sorted(listed - set(wanted)),
+    }
+    for what, pieces in others.items():
+        if pieces:
+            named = ", ".join(f"{kind} {index}" for kind, index in pieces[:10])
+            more = ", ..." if len(pieces) > 10 else ""
+            raise IncompleteError(
+                f"{path}: {len(pieces)} {what}: {named}{more}; run the same command "
+                "again to resume"
+            )
 
 
 def _entries(
-    path: Path, names: list[str], receipts: list[Receipt], kept: Kept | None
+    path: Path, names: list[str], receipts: list[Receipt], before: Kept
 ) -> tuple[dict[str, Entry], list[str]]:
     """List every file of the store but those that `seal` writes."""
     # Receipts share their environments: one text for each object is enough.
     shared = {id(r.environment): r.environment for r in receipts}
     texts = {key: _text(environment) for key, environment in shared.items()}
-    before = kept or Kept({}, [])
-    again = {name for receipt in receipts for name in receipt.files}
-    others = {name: one for name, one in before.entries.items() if name not in again}
+    others = before.entries
     used = {before.environments[one.environment] for one in others.values()}
     environments = sorted({*texts.values(), *used})
     numbers = {text: number for number, text in enumerate(environments)}

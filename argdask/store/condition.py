@@ -13,19 +13,19 @@ from argdask.errors import InputError
 from argdask.store import files, listing
 from argdask.store.attributes import (
     CHECKSUMS_CHECKSUM,
-    METADATA_CHECKSUM,
-    checksum_of_root,
+    is_sound,
     plain_bytes,
     unsealed,
 )
 from argdask.store.files import FileRecord
 from argdask.store.formats import FORMATS, name_for
+from argdask.store.leftovers import refuse_replaced
 from argdask.store.listing import CHECKSUMS, Entry
 from argdask.store.plan import Piece
 from argdask.store.spare import SPARE, Spare
 from argdask.store.work import plan_in
 
-__all__ = ["Condition", "condition_of"]
+__all__ = ["Condition", "condition_of", "spare_list"]
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,7 @@ def condition_of(path: Path, *, contents: bool = True) -> Condition | None:
     if stored is not None and stored["attributes"].get("state") == "incomplete":
         return None
     if listed is None and not sound and not (path / SPARE).is_file():
+        refuse_replaced(path)
         raise InputError(
             "store", str(path), "a store that argdask made", "check the path"
         )
@@ -173,10 +174,9 @@ def _root_in(data: bytes | None) -> dict[str, Any] | None:
 
 def _is_sound(root: dict[str, Any], data: bytes | None) -> bool:
     """Return whether metadata have the checksum and the bytes that they should have."""
-    checksum = root["attributes"].get(METADATA_CHECKSUM)
     sealed = CHECKSUMS_CHECKSUM in root["attributes"]
     # White space for other white space would be the same JSON.
-    return sealed and checksum == checksum_of_root(root) and data == plain_bytes(root)
+    return sealed and is_sound(root) and data == plain_bytes(root)
 
 
 def _told(data: bytes | None, damaged: str) -> str:
@@ -195,15 +195,36 @@ def _listed(
     own = _entries_in(listed)
     if own and listed and files.record_of_bytes(listed).crc32c == expected:
         return _without_spare(own, sound=True)
-    copy = _entries_in(spare.get(CHECKSUMS))
+    copy = spare_list(path, spare)
     if copy is None:
         # Where the root is damaged too, a list that can be read is the best there is.
         return _without_spare(own if expected is None else None, sound=False)
-    record = files.record_of(path / SPARE)
-    whole = listing.to_bytes({**copy, SPARE: Entry(record)})
+    whole = listing.to_bytes(copy)
     if expected is not None and files.record_of_bytes(whole).crc32c != expected:
-        return copy, None, False
-    return copy, record, listed == whole
+        return _without_spare(copy, sound=False)[0], None, False
+    return _without_spare(copy, sound=listed == whole)
+
+
+def spare_list(path: Path, spare: Spare | None = None) -> dict[str, Entry] | None:
+    """Return the list of files as the spare copies have it.
+
+    Parameters
+    ----------
+    path
+        The store.
+    spare
+        Its spare copies, where they are read already.
+
+    Returns
+    -------
+    dict or None
+        The whole list, with the file of the spare copies itself, which is looked at;
+        None where there is no copy that can be read.
+    """
+    copy = _entries_in((spare or Spare(path)).get(CHECKSUMS))
+    return (
+        None if copy is None else {**copy, SPARE: Entry(files.record_of(path / SPARE))}
+    )
 
 
 def _without_spare(

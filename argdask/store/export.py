@@ -20,6 +20,7 @@ from argdask.store import files, single, truth_table
 from argdask.store.arrays import array_size, write_array
 from argdask.store.files import FileRecord, WholeFile, whole_file
 from argdask.store.listing import read_list
+from argdask.store.pixel_statistics import pixel_statistics
 from argdask.store.plan import Plan
 from argdask.store.reading import open_pairs
 from argdask.store.work import read_attributes, read_plan, simulation_of
@@ -115,8 +116,9 @@ def export(
     recipe, fingerprint, and size and CRC-32C of each file. A file appears under its
     name only when it is whole.
 
-    The one netCDF file holds what `open_pairs` shows, and the SED grid and the user's
-    catalogue in the groups `seds` and `catalogue`.
+    The one netCDF file holds what `open_pairs` shows, and the SED grid, the user's
+    catalogue and the statistics of pixels in the groups `seds`, `catalogue` and
+    `statistics`.
 
     Examples
     --------
@@ -170,7 +172,8 @@ def _export_single(
     with _resumable(place):
         for leftover in leftovers:
             leftover.unlink()
-        single.write_single(place, pairs, simulation, plan, count.add)
+        counted = pixel_statistics(source)
+        single.write_single(place, pairs, simulation, plan, counted, count.add)
     return Exported(place, plan.galaxies, (place.name,), place.stat().st_size)
 
 

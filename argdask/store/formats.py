@@ -13,6 +13,7 @@ from argdask.store import netcdf_store, zarr_store
 from argdask.store.attributes import read_root
 from argdask.store.files import FileRecord
 from argdask.store.plan import Plan
+from argdask.store.tallies import Tally
 from argdask.tables import UserTable
 
 __all__ = ["FORMATS", "Format", "format_of", "name_for"]
@@ -23,6 +24,11 @@ class Format(Protocol):
 
     METADATA: str
     """Name of the JSON file with the metadata of the store's root."""
+    STATISTICS: str
+    """Name of the file or folder with the statistics of pixels."""
+
+    def files_of_part(self, simulation: Simulation) -> int:
+        """Return how many files a part has."""
 
     def write_skeleton(self, folder: Path, simulation: Simulation, plan: Plan) -> None:
         """Write all of a store but its galaxies into an empty folder."""
@@ -34,8 +40,14 @@ class Format(Protocol):
 
     def write_part(
         self, path: Path, simulation: Simulation, plan: Plan, index: int
-    ) -> dict[str, FileRecord]:
-        """Make and write the images of one part."""
+    ) -> tuple[dict[str, FileRecord], Tally]:
+        """Make, write and tally the images of one part."""
+
+    def write_statistics(self, folder: Path, statistics: xr.Dataset) -> None:
+        """Write labelled statistics of pixels."""
+
+    def read_statistics(self, path: Path) -> xr.Dataset:
+        """Return the statistics of pixels that a store carries."""
 
     def read_seds(self, path: Path) -> xr.DataArray:
         """Return the SED grid that a store carries."""

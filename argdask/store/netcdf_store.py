@@ -29,24 +29,36 @@ from argdask.store.netcdf_files import (
 )
 from argdask.store.netcdf_pairs import define_pairs, write_seds
 from argdask.store.part_files import ColumnOfFiles, file_name
-from argdask.store.pieces import chunks_of_images, columns_of_rows, stamps_of
+from argdask.store.pieces import (
+    PixelCount,
+    chunks_of_images,
+    columns_of_rows,
+    stamps_of,
+    statistics_of_nothing,
+)
 from argdask.store.plan import Plan
+from argdask.store.tallies import Tally
 from argdask.tables import UserTable
 
 __all__ = [
     "METADATA",
+    "STATISTICS",
     "committed",
+    "files_of_part",
     "open_lazily",
     "read_psfs",
     "read_seds",
+    "read_statistics",
     "read_table",
     "sizes_on_disk",
     "write_block",
     "write_part",
     "write_skeleton",
+    "write_statistics",
 ]
 
 METADATA = "manifest.json"
+STATISTICS = "statistics.nc"
 
 _SEDS = "seds.nc"
 _TABLE = "catalogue.nc"
@@ -84,6 +96,7 @@ def write_skeleton(folder: Path, simulation: Simulation, plan: Plan) -> None:
         )
     with new_file(folder / _SEDS, {"title": "SED grid"}) as (file, _):
         write_seds(file, simulation.catalogue.seds)
+    write_statistics(folder, statistics_of_nothing(simulation, plan))
     if simulation.catalogue.table is not None:
         table = simulation.catalogue.table.first(plan.galaxies).to_dataset()
         with new_file(folder / _TABLE, {"title": "galaxies given"}) as (file, _):
@@ -188,6 +201,40 @@ def read_psfs(path: Path) -> dict[str, PSFImage]:
     return psfs_in(read_dataset(path / _PSFS))
 
 
+def write_statistics(folder: Path, statistics: xr.Dataset) -> None:
+    """Write labelled statistics of pixels.
+
+    Parameters
+    ----------
+    folder
+        The store.
+    statistics
+        The statistics.
+    """
+    attributes = {"title": "statistics of pixels", **statistics.attrs}
+    with new_file(folder / STATISTICS, attributes) as (file, _):
+        named = {str(name): one for name, one in statistics.variables.items()}
+        write_variables(file, named)
+
+
+def read_statistics(path: Path) -> xr.Dataset:
+    """Return the statistics of pixels that a store carries, in memory.
+
+    Parameters
+    ----------
+    path
+        The store.
+
+    Returns
+    -------
+    Dataset
+        By image variable and filter.
+    """
+    found = read_dataset(path / STATISTICS)
+    found.attrs = {"softening": float(found.attrs["softening"])}
+    return found
+
+
 def write_block(
     path: Path, simulation: Simulation, plan: Plan, index: int
 ) -> dict[str, FileRecord]:
@@ -220,9 +267,14 @@ def write_block(
     return {place: whole.record}
 
 
+def files_of_part(simulation: Simulation) -> int:
+    """Return how many files a part has: one for all image variables."""
+    return 1
+
+
 def write_part(
     path: Path, simulation: Simulation, plan: Plan, index: int
-) -> dict[str, FileRecord]:
+) -> tuple[dict[str, FileRecord], Tally]:
     """Make the images of one part and write them with all truth about its galaxies.
 
     Parameters
@@ -240,6 +292,8 @@ def write_part(
     -------
     dict
         Size and checksum of each file, by its path in the store.
+    Tally
+        What is known of its pixels.
     """
     columns = columns_of_rows(simulation, *plan.rows_of_part(index))
     stamps = stamps_of(simulation, columns, plan.chunk)
@@ -248,18 +302,20 @@ def write_part(
     images = {
         name: _described(name, simulation, galaxies) for name in simulation.images
     }
+    count = PixelCount(simulation, plan, index)
     place = file_name(_PART, index)
     with new_file(path / place, _attributes(simulation)) as (file, whole):
         define_pairs(file, {**truth, **images}, plan.chunk)
         for name, variable in truth.items():
             put(file, name, variable.values)
         for name in simulation.images:
-            chunks = chunks_of_images(simulation, plan.chunk, name, columns, stamps)
+            made = simulation, plan.chunk, name, columns, stamps, count
+            chunks = chunks_of_images(*made)
             for number, chunk in enumerate(chunks):
                 start = number * plan.chunk
                 put(file, name, chunk[: galaxies - start], start)
     assert whole.record is not None, "it is whole by now"
-    return {place: whole.record}
+    return {place: whole.record}, count.tally
 
 
 def _described(name: str, simulation: Simulation, galaxies: int) -> xr.Variable:

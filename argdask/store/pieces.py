@@ -5,23 +5,67 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from argdask.catalogue import Columns
 from argdask.observing import Stamps
 from argdask.schema import Variable, described
 from argdask.simulation import Simulation
+from argdask.store.plan import Plan
+from argdask.store.statistics_labels import labelled
+from argdask.store.tallies import Tally, has_histogram, softening_of
 
 __all__ = [
+    "PixelCount",
+    "bytes_of_images",
     "bytes_of_stamps",
     "chunks_of_images",
     "columns_of_rows",
     "stamps_of",
+    "statistics_of_nothing",
     "variables_of",
 ]
 
 # Stamps of a part are held together only up to this [bytes].
 _STAMPS_BYTES = 256 * 10**6
+
+
+class PixelCount:
+    """What tallies the pixels of one part.
+
+    Parameters
+    ----------
+    simulation
+        What makes the galaxies.
+    plan
+        How the store is laid out.
+    index
+        Number of the part.
+    """
+
+    def __init__(self, simulation: Simulation, plan: Plan, index: int) -> None:
+        self._names = simulation.images
+        self._first, self._softening = plan.rows_of_part(index)[0], softening_of(plan)
+        filters = simulation.catalogue.seds.sizes["filter"]
+        kept = has_histogram(plan, index)
+        self.tally = Tally.empty(len(self._names), filters, histogram=kept)
+        """What was found."""
+
+    def add(self, name: str, images: NDArray[np.float32], start: int) -> None:
+        """Add images of a variable.
+
+        Parameters
+        ----------
+        name
+            The variable.
+        images
+            Images (galaxy, y, x, filter).
+        start
+            Number of the first of them in the part.
+        """
+        number = self._names.index(name)
+        self.tally.add(number, images, self._first + start, self._softening)
 
 
 def variables_of(simulation: Simulation) -> list[Variable]:
@@ -40,6 +84,25 @@ def variables_of(simulation: Simulation) -> list[Variable]:
     # The columns of no galaxy have the names of all.
     names = (*simulation.images, *simulation.columns([]))
     return list(described(names).values())
+
+
+def statistics_of_nothing(simulation: Simulation, plan: Plan) -> xr.Dataset:
+    """Return the labels of the statistics of a store that has no galaxy yet.
+
+    Parameters
+    ----------
+    simulation
+        What makes the galaxies.
+    plan
+        How the store is laid out.
+
+    Returns
+    -------
+    Dataset
+        Statistics without values.
+    """
+    filters = [str(name) for name in simulation.catalogue.seds["filter"].values]
+    return labelled(simulation.images, filters, softening_of(plan))
 
 
 def columns_of_rows(
@@ -63,6 +126,26 @@ def columns_of_rows(
     """
     ids = simulation.catalogue.ids(start, stop)
     return simulation.columns(ids) if truth else simulation.catalogue.columns(ids)
+
+
+def bytes_of_images(simulation: Simulation, plan: Plan) -> int:
+    """Return the bytes of all images of a store before compression.
+
+    Parameters
+    ----------
+    simulation
+        What makes them.
+    plan
+        How many there are.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
+    height, width = simulation.recipe.image_shape
+    pixels = height * width * simulation.catalogue.seds.sizes["filter"]
+    return 4 * pixels * len(simulation.images) * plan.galaxies
 
 
 def bytes_of_stamps(simulation: Simulation, galaxies: int, chunk: int) -> int:
@@ -129,6 +212,7 @@ def chunks_of_images(
     name: str,
     columns: Columns,
     stamps: Mapping[str, Stamps] | None,
+    count: PixelCount | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """Make an image variable chunk by chunk in memory that stays in the cache.
 
@@ -144,6 +228,8 @@ def chunks_of_images(
         Truth columns of the galaxies.
     stamps
         Their stamps; None to render those of each chunk.
+    count
+        What tallies their pixels, while they are in the cache.
 
     Yields
     ------
@@ -157,12 +243,14 @@ def chunks_of_images(
     for start in range(0, galaxies, size):
         rows = slice(start, min(start + size, galaxies))
         some = {key: values[rows] for key, values in columns.items()}
-        count = rows.stop - start
+        galaxies_here = rows.stop - start
         own = (
             simulation.render(some, [name])
             if stamps is None
             else {source: one.rows(rows) for source, one in stamps.items()}
         )
-        simulation.image(name, some, own, out=memory[:count])
-        memory[count:] = np.nan
+        simulation.image(name, some, own, out=memory[:galaxies_here])
+        if count is not None:
+            count.add(name, memory[:galaxies_here], start)
+        memory[galaxies_here:] = np.nan
         yield memory

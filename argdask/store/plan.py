@@ -24,7 +24,7 @@ Piece: TypeAlias = tuple[str, int]
 """Kind of work, part (images) or block (truth columns), and its number."""
 
 # Raised by every change of the store's layout on disk.
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 _PART_BYTES = 256 * 10**6
 _CHUNK_BYTES = 2 * 10**6

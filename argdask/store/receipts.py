@@ -64,6 +64,8 @@ class Receipt:
     """Versions and kind of machine."""
     job: str = ""
     """Id of the cluster job, if there was one."""
+    tally: str = ""
+    """What is known of the pixels of a part, as `Tally.to_text` has it."""
 
     def to_line(self) -> str:
         """Return the receipt as one line of JSON, its environment by name only."""

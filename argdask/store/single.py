@@ -14,6 +14,7 @@ from argdask.store.netcdf_files import (
     attributes_of_file,
     new_file,
     put,
+    set_attributes,
     write_variables,
 )
 from argdask.store.netcdf_pairs import define_pairs, write_seds
@@ -50,6 +51,7 @@ def write_single(
     pairs: xr.Dataset,
     simulation: Simulation,
     plan: Plan,
+    statistics: xr.Dataset,
     show: Callable[[int], None],
 ) -> None:
     """Write training pairs, and what they were made from, as one file.
@@ -64,6 +66,8 @@ def write_single(
         What made them: its SED grid and the user's catalogue go into groups.
     plan
         The plan of their store.
+    statistics
+        Statistics of their pixels, which go into another group.
     show
         Called with the number of galaxies of each step.
     """
@@ -78,6 +82,10 @@ def write_single(
         for name in images:
             _copy(file, name, variables[name], plan.chunk, show)
         write_seds(file.createGroup("seds"), simulation.catalogue.seds)
+        group = file.createGroup("statistics")
+        set_attributes(group, statistics.attrs)
+        named = {str(name): one for name, one in statistics.variables.items()}
+        write_variables(group, named)
         if simulation.catalogue.table is not None:
             table = simulation.catalogue.table.first(plan.galaxies).to_dataset()
             given = {str(name): one for name, one in table.variables.items()}

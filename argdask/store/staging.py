@@ -13,12 +13,13 @@ from typing import Any
 from argdask.errors import InputError
 from argdask.store import closing, files
 from argdask.store.attributes import CHECKSUMS_CHECKSUM
+from argdask.store.condition import spare_list
 from argdask.store.formats import FORMATS, format_of
 from argdask.store.listing import CHECKSUMS, Entry, from_bytes, read_list, to_bytes
 from argdask.store.plan import Plan
 from argdask.store.receipts import Receipt, remove_receipts
-from argdask.store.spare import SPARE, Spare
-from argdask.store.work import read_attributes, read_plan, sound_root
+from argdask.store.tallies import TALLIES
+from argdask.store.work import plan_in, read_attributes, read_plan, sound_root
 
 __all__ = ["finish_fold", "fold", "is_folding", "staged_plan", "staging_of"]
 
@@ -75,8 +76,8 @@ def staged_plan(store: Path) -> Plan | None:
     staging = staging_of(store)
     if not _has_root(staging):
         return None
-    sound_root(staging)
-    staged, stored = read_plan(staging), read_plan(store)
+    staged = plan_in(sound_root(staging)["attributes"], staging)
+    stored = read_plan(store)
     others = set(staged.differences(stored)) - {"catalogue"}
     if others or staged.galaxies <= stored.galaxies:
         raise InputError(
@@ -120,28 +121,27 @@ def fold(store: Path, plan: Plan, receipts: list[Receipt]) -> None:
     """
     staging = staging_of(store)
     if read_attributes(staging).get("state") != "complete":
-        root = sound_root(store)
-        first = read_plan(store).galaxies
+        attributes = sound_root(store)["attributes"]
+        again = set(plan.pieces(plan_in(attributes, store).galaxies))
         kept = {
             name: one
-            for name, one in _sound_list(store, root).items()
-            if one.piece is not None
+            for name, one in _sound_list(store, attributes).items()
+            if (one.piece is not None and one.piece not in again) or name == TALLIES
         }
-        again = {name for receipt in receipts for name in receipt.files}
         for name, one in kept.items():
             file = store / name
-            if name not in again and not (
-                file.is_file() and file.stat().st_size == one.record.size
-            ):
+            if not (file.is_file() and file.stat().st_size == one.record.size):
                 raise InputError(
                     "store",
                     str(store),
                     f"the whole file {name}",
                     f"mend it by `argdask repair {store}`",
                 )
-        made_by = json.loads(root["attributes"]["environments"])
+        kept.pop(TALLIES, None)
+        made_by = json.loads(attributes["environments"])
         texts = [json.dumps(environment, sort_keys=True) for environment in made_by]
-        closing.finalise(staging, plan, receipts, closing.Kept(kept, texts), first)
+        tallies = (store / TALLIES).read_bytes()
+        closing.finalise(staging, plan, receipts, closing.Kept(kept, texts, tallies))
     finish_fold(store)
 
 
@@ -192,10 +192,10 @@ def finish_fold(store: Path) -> None:
     remove_receipts(staging)
 
 
-def _sound_list(path: Path, root: dict[str, Any]) -> dict[str, Entry]:
+def _sound_list(path: Path, attributes: dict[str, Any]) -> dict[str, Entry]:
     """Read the list of a complete store, and refuse one that is not its root's."""
     listed = (path / CHECKSUMS).read_bytes() if (path / CHECKSUMS).is_file() else b""
-    if files.record_of_bytes(listed).crc32c != root["attributes"][CHECKSUMS_CHECKSUM]:
+    if files.record_of_bytes(listed).crc32c != attributes[CHECKSUMS_CHECKSUM]:
         raise InputError(
             "store",
             str(path),
@@ -212,11 +212,9 @@ def _list_of_fold(store: Path, staging: Path, root: dict[str, Any]) -> bytes:
         if (place / CHECKSUMS).is_file():
             found.append((place / CHECKSUMS).read_bytes())
     for place in (staging, store):
-        copy = Spare(place).get(CHECKSUMS)
+        copy = spare_list(place)
         if copy is not None:
-            with contextlib.suppress(ValueError):
-                spare = Entry(files.record_of(place / SPARE))
-                found.append(to_bytes({**from_bytes(copy), SPARE: spare}))
+            found.append(to_bytes(copy))
     for listed in found:
         wanted = root["attributes"][CHECKSUMS_CHECKSUM]
         if files.record_of_bytes(listed).crc32c == wanted:

@@ -295,8 +295,12 @@ def make_piece(path: str | Path, fingerprint: str, kind: str, index: int) -> Rec
     simulation, plan = simulation_of(place, fingerprint)
     found = FORMATS[plan.format]
     start, stop = plan.rows_of((kind, index))
-    write = found.write_part if kind == "part" else found.write_block
-    written = write(place, simulation, plan, index)
+    tally = ""
+    if kind == "part":
+        written, counted = found.write_part(place, simulation, plan, index)
+        tally = counted.to_text()
+    else:
+        written = found.write_block(place, simulation, plan, index)
     return Receipt(
         fingerprint=fingerprint,
         kind=kind,
@@ -308,4 +312,5 @@ def make_piece(path: str | Path, fingerprint: str, kind: str, index: int) -> Rec
         finished=round(time.time(), 3),
         environment=environment(),
         job=job_id(),
+        tally=tally,
     )

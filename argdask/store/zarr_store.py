@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,29 +21,37 @@ from argdask.store import files
 from argdask.store.attributes import root_attributes
 from argdask.store.files import FileRecord
 from argdask.store.pieces import (
+    PixelCount,
     chunks_of_images,
     columns_of_rows,
     stamps_of,
+    statistics_of_nothing,
     variables_of,
 )
 from argdask.store.plan import Plan
 from argdask.store.shards import BLOSC_LEVEL, BLOSC_SHUFFLE, write_chunk, write_shard
+from argdask.store.tallies import Tally
 from argdask.tables import UserTable
 
 __all__ = [
     "METADATA",
+    "STATISTICS",
     "committed",
+    "files_of_part",
     "open_lazily",
     "read_psfs",
     "read_seds",
+    "read_statistics",
     "read_table",
     "sizes_on_disk",
     "write_block",
     "write_part",
     "write_skeleton",
+    "write_statistics",
 ]
 
 METADATA = "zarr.json"
+STATISTICS = "statistics"
 
 _TABLE = "catalogue"
 _PSFS = "psfs"
@@ -97,6 +106,7 @@ def write_skeleton(folder: Path, simulation: Simulation, plan: Plan) -> None:
     texts = [name for name, v in grid.variables.items() if v.dtype.kind in "OUT"]
     grid = grid.assign({name: grid[name].astype(_STRINGS) for name in texts})
     grid.to_zarr(folder, group="seds", consolidated=False, zarr_format=3, mode="a")
+    write_statistics(folder, statistics_of_nothing(simulation, plan))
     if simulation.catalogue.table is not None:
         table = simulation.catalogue.table.first(plan.galaxies).to_dataset()
         options: Any = {"consolidated": False, "zarr_format": 3, "mode": "a"}
@@ -194,6 +204,38 @@ def read_psfs(path: Path) -> dict[str, PSFImage]:
         return psfs_in(labelled.load())
 
 
+def write_statistics(folder: Path, statistics: xr.Dataset) -> None:
+    """Write labelled statistics of pixels.
+
+    Parameters
+    ----------
+    folder
+        The store.
+    statistics
+        The statistics.
+    """
+    options: Any = {"consolidated": False, "zarr_format": 3, "mode": "a"}
+    # Every file is there from the beginning, and only its bytes change.
+    statistics.to_zarr(folder, group=STATISTICS, write_empty_chunks=True, **options)
+
+
+def read_statistics(path: Path) -> xr.Dataset:
+    """Return the statistics of pixels that a store carries, in memory.
+
+    Parameters
+    ----------
+    path
+        The store.
+
+    Returns
+    -------
+    Dataset
+        By image variable and filter.
+    """
+    with _open(path, group=STATISTICS) as statistics:
+        return statistics.load()
+
+
 def write_block(
     path: Path, simulation: Simulation, plan: Plan, index: int
 ) -> dict[str, FileRecord]:
@@ -228,9 +270,14 @@ def write_block(
     return written
 
 
+def files_of_part(simulation: Simulation) -> int:
+    """Return how many files a part has: one for each image variable."""
+    return len(simulation.images)
+
+
 def write_part(
     path: Path, simulation: Simulation, plan: Plan, index: int
-) -> dict[str, FileRecord]:
+) -> tuple[dict[str, FileRecord], Tally]:
     """Make the images of one part and write each of them as one whole file.
 
     Parameters
@@ -248,20 +295,23 @@ def write_part(
     -------
     dict
         Size and checksum of each file, by its path in the store.
+    Tally
+        What is known of its pixels.
     """
     rows = plan.rows_of_part(index)
     columns = columns_of_rows(simulation, *rows, truth=False)
     stamps = stamps_of(simulation, columns, plan.chunk)
+    count = PixelCount(simulation, plan, index)
     written = {}
     for name in simulation.images:
         place = f"{name}/{_key(index, len(VARIABLES[name].dims))}"
         written[place] = write_shard(
             path / place,
-            chunks_of_images(simulation, plan.chunk, name, columns, stamps),
+            chunks_of_images(simulation, plan.chunk, name, columns, stamps, count),
             plan.part // plan.chunk,
             plan.recipe.layout.compression,
         )
-    return written
+    return written, count.tally
 
 
 def _key(index: int, dimensions: int) -> str:
@@ -290,9 +340,11 @@ def _open(
     path: Path, *, group: str | None = None, consolidated: bool = False
 ) -> xr.Dataset:
     # Of this format alone: older ones have codecs that execute what they read.
-    opened: xr.Dataset = xr.open_zarr(
-        path, group=group, chunks=None, consolidated=consolidated, zarr_format=3
-    )
+    options: Any = {"chunks": None, "consolidated": consolidated, "zarr_format": 3}
+    with warnings.catch_warnings():
+        # Lists and spare copies are none of its arrays.
+        warnings.filterwarnings("ignore", message=".*not recognized as a component.*")
+        opened: xr.Dataset = xr.open_zarr(path, group=group, **options)
     return opened
 
 
