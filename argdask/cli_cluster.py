@@ -207,7 +207,9 @@ def _choices(path: str | None) -> Any:
     return ClusterChoices() if path is None else ClusterChoices.from_yaml(path)
 
 
-def print_job_script(cluster: str, cluster_config: str | None) -> None:
+def print_job_script(
+    cluster: str, cluster_config: str | None, field: str = "--cluster"
+) -> None:
     """Print the script of a worker's job.
 
     Parameters
@@ -216,6 +218,8 @@ def print_job_script(cluster: str, cluster_config: str | None) -> None:
         The batch system.
     cluster_config
         File of choices.
+    field
+        What the batch system is called in a message.
 
     Raises
     ------
@@ -226,7 +230,7 @@ def print_job_script(cluster: str, cluster_config: str | None) -> None:
 
     if cluster not in QUEUES:
         expected = f"a batch system: {', '.join(QUEUES)}"
-        raise InputError("--dry-run", cluster, expected, "name one with --cluster")
+        raise InputError(field, cluster, expected, "only those have job scripts")
     click.echo(job_script(cluster, _choices(cluster_config)), nl=False)
 
 
@@ -298,7 +302,7 @@ def clusters(name: str | None, cluster_config: str | None) -> None:
     if name is None:
         click.echo(_choices(cluster_config).to_yaml(), nl=False)
     else:
-        print_job_script(name, cluster_config)
+        print_job_script(name, cluster_config, "NAME")
 
 
 @click.command(
@@ -366,6 +370,7 @@ def submit(
         # Wrong options are told now, not by a job that waited in the queue.
         begun = commands["generate"].make_context("generate", [out, *generate])
         opener_for(begun.params["cluster"], begun.params["jobs"], choices)
+        _check_choices(begun.params)
         driver = submission.driver_script(
             system, store, generate, choices, max_resubmits
         )
@@ -381,6 +386,14 @@ def submit(
             commands["init"].invoke(begun)
     jobs = submission.submit(system, store, scripts, choices)
     click.echo(f"submitted {', '.join(jobs)}; scripts in {store}.jobs")
+
+
+def _check_choices(given: Mapping[str, Any]) -> None:
+    """Refuse a recipe or a grid that the driver's job could not read."""
+    others = {"out", "overwrite", *(field.name for field in fields(Where))}
+    kept = {name: value for name, value in given.items() if name not in others}
+    options.grid_of(kept.pop("seds_file"), kept.pop("filter_names"))
+    options.recipe_of(None, **kept)
 
 
 def _commands_of(context: click.Context) -> Mapping[str, click.Command]:

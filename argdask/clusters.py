@@ -132,8 +132,10 @@ def address(where: str, choices: ClusterChoices | None = None) -> Iterator[Clien
         # One that fails must not stay behind as the default.
         remote = Client(where, timeout=f"{chosen.answer}s", set_as_default=False)
     except (OSError, ValueError) as error:
+        # What is known of schemes, dask tells in several lines.
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(
-            "cluster", where, f"a scheduler that answers ({error})", "is it running?"
+            "cluster", where, f"a scheduler that answers ({reason})", "is it running?"
         ) from None
     with remote:
         _enlist(remote, chosen)
@@ -214,7 +216,8 @@ def opener_for(
         return lambda _: runner(chosen)
     if cluster in QUEUES:
         if jobs is None:
-            raise InputError("--jobs", None, "how many jobs to submit", "give a number")
+            expected = "how many jobs to submit"
+            raise InputError("--jobs", "nothing", expected, "give a number")
         return lambda pieces: job_queue(cluster, min(jobs, pieces), chosen)
     if "://" in cluster:
         return lambda _: address(cluster, chosen)
