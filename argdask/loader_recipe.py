@@ -60,7 +60,7 @@ class RecipeSource:
         self.images = tuple(image_name(role, one) for one in made for role in ENDS)
         self._noisy = "noise" in choices.augment
         # The columns of no galaxy have the names of all.
-        self._columns = frozenset(catalogue.columns([]))
+        self._columns = frozenset(self._simulation.columns([]))
         self._parameters = {
             name: values
             for name, (values, _) in template_parameters(catalogue.seds).items()
@@ -78,12 +78,13 @@ class RecipeSource:
                 "a recipe that draws its galaxies, not a table or images used once",
                 "leave it out",
             )
-        if "noise" in choices.augment and "input_noisy" not in self.images:
+        layers = {choices.layer("input"), choices.layer("target")}
+        if self._noisy and "noisy" not in layers:
             raise InputError(
                 "augment",
                 "noise",
-                "a recipe with noise, of which each epoch can have its own",
-                "leave it out, or give observation.noise",
+                "noisy layers, of which each epoch can have other noise",
+                "leave it out, or choose layers='noisy'",
             )
 
     def groups(self, start: int, stop: int, epoch: int) -> NDArray[np.int64]:
@@ -102,7 +103,11 @@ class RecipeSource:
         epoch: int,
     ) -> _Drawn:
         """Draw the columns of galaxies."""
-        every = self._simulation.catalogue.columns(self._ids(rows, epoch))
+        ids = self._ids(rows, epoch)
+        every = self._simulation.catalogue.columns(ids)
+        if any(name in self._columns and name not in every for name in columns):
+            # What has to be rendered to be known, only where it is asked for.
+            every = self._simulation.columns(ids)
         index = every["sed_index"]
         wanted = {
             name: every[name] if name in every else self._parameters[name][index]

@@ -82,7 +82,7 @@ def test_an_unknown_name_is_refused(name: str) -> None:
 
 
 def test_jobs_are_not_submitted_without_their_number() -> None:
-    with pytest.raises(InputError, match="--jobs: got None, expected how many jobs"):
+    with pytest.raises(InputError, match="--jobs: got nothing, expected how many jobs"):
         opener_for("slurm", None)
 
 
@@ -234,7 +234,7 @@ def test_the_job_script_is_printed_and_nothing_else_is_done(tmp_path: Path) -> N
     wrong = [COMMAND, "generate", "p.zarr", "--dry-run"]
     ran = subprocess.run(wrong, capture_output=True, text=True, check=False)
     assert ran.returncode == 2
-    assert "--dry-run: got local, expected a batch system" in ran.stderr
+    assert "--cluster: got local, expected a batch system" in ran.stderr
 
 
 def test_all_choices_are_printed_as_a_file_that_is_read_back(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from argdask import loader_store
 from argdask.keyed_words import hashed
 from argdask.loader_choices import LoaderChoices
 from argdask.orientations import drawn, orient, oriented
+from argdask.schema import image_name
 from argdask.store.work import read_plan
 
 COUNT = 90
@@ -107,6 +108,50 @@ def test_the_stream_does_not_depend_on_how_it_is_made(source: Any) -> None:
     ]
     assert all_same(iter(every[::2]), iter(ranks[0]))
     assert all_same(iter(every[1::2]), iter(ranks[1]))
+
+
+@pytest.fixture(scope="module")
+def observed(seds: xr.DataArray) -> ad.Recipe:
+    """A recipe of all layers."""
+    seen = {"psf": {"psf_fwhm": 0.15}, "noise": {"background_sigma": 1e-3}}
+    layout = {"part": 16, "chunk": 4}
+    return recipe_of(seds, galaxies=20, observation=seen, layout=layout)
+
+
+def test_layers_are_those_that_simulate_makes(
+    observed: ad.Recipe, seds: xr.DataArray, tmp_path: Path
+) -> None:
+    pairs = ad.simulate(observed, seds)
+    ad.write(observed, tmp_path / "seen.zarr", seds=seds)
+    truth = ("fraction_in_frame_in", "fraction_in_frame_out")
+    for source in (observed, tmp_path / "seen.zarr"):
+        for layers in (("noisy", "convolved"), "noisy", ("convolved", "clean")):
+            found = joined(ad.batches(source, layers=layers, batch_size=7, truth=truth))
+            ids = found["galaxy_id"]
+            told = (layers, layers) if isinstance(layers, str) else layers
+            for role, layer in zip(("input", "target"), told, strict=True):
+                name = image_name(role, layer)
+                assert np.array_equal(found[role], pairs[name].values[ids])
+            for name in truth:
+                assert np.array_equal(found[name], pairs[name].values[ids])
+
+
+def test_noise_is_fresh_in_each_epoch_if_asked_for(
+    observed: ad.Recipe, seds: xr.DataArray
+) -> None:
+    pairs = ad.simulate(observed, seds)
+    told = {"layers": "noisy", "batch_size": 6}
+    for epoch in (0, 3):
+        again = ad.add_noise(pairs, epoch=epoch)
+        fresh = joined(ad.batches(observed, epoch=epoch, augment="noise", **told))
+        kept = joined(ad.batches(observed, epoch=epoch, **told))
+        ids = fresh["galaxy_id"]
+        assert np.array_equal(kept["galaxy_id"], ids)
+        for role in ("input", "target"):
+            name = f"{role}_noisy"
+            assert np.array_equal(fresh[role], again[name].values[ids])
+            assert np.array_equal(kept[role], pairs[name].values[ids])
+    assert not np.array_equal(fresh["input"], kept["input"])
 
 
 # Less than a part, which is read in pieces then, and more.
@@ -357,7 +402,7 @@ def test_wrong_choices_are_told_in_one_line(
         (store, {"filters": [*recipe.filters] * 2}, r"filters: .*each name once"),
         (store, {"truth": ["half_light"]}, r"truth: .*nearest: half_light_radius"),
         (oblong, {"augment": ["turn"]}, r"augment: got turn, .*use flip alone"),
-        (recipe, {"augment": ["noise"]}, r"augment: got noise, .*leave it out"),
+        (recipe, {"augment": ["noise"]}, r"augment: got noise, .*layers='noisy'"),
         (store, {"augment": ["noise"]}, r"augment: got noise, .*from the recipe"),
         (recipe, {"augment": "turns"}, r"augment.*: got turns, "),
         (recipe, {"filters": []}, r"filters: .*at least one"),

@@ -45,14 +45,13 @@ def by_making(simulation: Simulation) -> Iterator[Pair]:
 
 
 def by_making_again(simulation: Simulation) -> Iterator[Pair]:
-    """Make pairs in the same memory again and again: the least there is to do."""
+    """Make pairs in the same memory again and again."""
     shape = simulation.recipe.image_shape
     filters = simulation.catalogue.seds.sizes["filter"]
-    stamps = np.empty((BATCH, *shape), np.float32)
     memory = {name: np.empty((BATCH, *shape, filters), np.float32) for name in NAMES}
     for start in range(0, simulation.recipe.galaxies, BATCH):
         columns = simulation.catalogue.columns(np.arange(start, start + BATCH))
-        simulation.render(columns, stamps)
+        stamps = simulation.render(columns, NAMES)
         for name in NAMES:
             simulation.image(name, columns, stamps, out=memory[name])
         yield memory["input"], memory["target"]
