@@ -151,6 +151,7 @@ def planned(
         If something given is wrong, or the store has another plan.
     """
     if not store.exists():
+        refuse_replaced(store)
         if staging_of(store).exists():
             raise InputError(
                 "store",
@@ -158,7 +159,6 @@ def planned(
                 "nothing beside a new store",
                 "the extension of a store that is gone was left there: delete it",
             )
-        refuse_replaced(store)
         return planned_anew(recipe, store, seds, catalogue)
     finish_fold(store)
     stored = plan_in(sound_root(store)["attributes"], store)

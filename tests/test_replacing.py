@@ -129,7 +129,8 @@ def test_a_death_before_the_new_one_is_begun_is_told_with_its_cure(
     old: Path, seds: xr.DataArray, capsys: pytest.CaptureFixture[str]
 ) -> None:
     aside = old.with_name(f"{old.name}.{uuid.uuid4().hex}.replaced")
-    old.rename(aside)
+    for end in (".extension.receipts", ".extension", ""):
+        old.with_name(f"{old.name}{end}").rename(f"{aside}{end}")
     before = contents(old.parent)
     for command in ("generate", "inspect", "verify", "status", "repair"):
         with pytest.raises(SystemExit) as ended:
