@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Leave the tests of a module, and all those of SLURM, to one process.
+    """Leave the tests of a module, and all those of batch systems, to one process.
 
     They share stores and clusters that take longer to make than the tests themselves.
     """
@@ -44,7 +44,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             module = nodeid.split("::", 1)[0]
             folder = module.rpartition("/")[0]
-            return folder if folder.endswith("slurm") else module
+            return folder if folder.endswith("batch_systems") else module
 
     return ByModule(config, log)
 
