@@ -227,6 +227,7 @@ def _ceers() -> Preset:
 
 _LSST = {f"lsst_baseline_{band}": band for band in "ugrizy"}
 _DES = {f"decam_{band}": band for band in "grizY"}
+_VIS = {"euclid_vis": "IE"}
 
 # A visit of LSST [s], and what its camera adds to one [electron, electron / s].
 _LSST_VISIT = 30.0
@@ -250,6 +251,25 @@ def _lsst() -> Preset:
 def _des() -> Preset:
     description = "Dark Energy Survey, ten exposures added up"
     return _surveycodex("des", "DES", _DES, description, ())
+
+
+# How many exposures of a field are added up; surveycodex has the time of one.
+_VIS_EXPOSURES = 4
+
+
+def _euclid_vis() -> Preset:
+    references = (
+        "four exposures of a field: Euclid Collaboration: Scaramella et al. 2022, A&A "
+        "662, A112, abstract",
+    )
+    description = (
+        "VIS images of the Euclid Wide Survey, four exposures added up; for grids with "
+        "a filter named euclid_vis, its curve from a file: sedpy has none"
+    )
+    survey = _surveycodex("euclid-vis", "Euclid_VIS", _VIS, description, references)
+    for noise in survey.noise.values():
+        noise["exposure_time"] *= _VIS_EXPOSURES
+    return survey
 
 
 def _surveycodex(
@@ -286,6 +306,7 @@ PRESETS: dict[str, Callable[[], Preset]] = {
     "candels-wide": cache(lambda: _candels("wide")),
     "ceers": cache(_ceers),
     "des": cache(_des),
+    "euclid-vis": cache(_euclid_vis),
     "lsst": cache(_lsst),
 }
 """How each survey is made, by the name that recipes call it by."""

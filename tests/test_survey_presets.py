@@ -166,6 +166,15 @@ def test_apertures_of_des_are_as_deep_as_was_published(band):
     assert depth == pytest.approx(DES[band], abs=0.3)
 
 
+def test_an_aperture_of_euclid_is_as_deep_as_was_published():
+    # Euclid Collaboration, arXiv:2503.15303, abstract: stacks of the quick release, ten
+    # sigma in 1.3 arcsec. They hold two short exposures besides the four.
+    pytest.importorskip("surveycodex")
+    sigma = telescope_of("euclid-vis").background_sigma[0]
+    pixels = np.pi * (0.5 * 1.3 / 0.1) ** 2
+    assert magnitude(10 * sigma * np.sqrt(pixels)) == pytest.approx(25.6, abs=0.3)
+
+
 # Recipes.
 
 
