@@ -1,9 +1,10 @@
 """Surveys by name: pixel scale, point-spread function and noise of every filter.
 
-Of the CANDELS mosaics the background is that of the published depths; no exposure time
-is taken from them, so there is no shot noise. Of LSST and DES sky, exposure time,
-zero-point and seeing are those of surveycodex, which names its sources; their depths
-follow and are compared with the published ones in the tests.
+Of the CANDELS and CEERS mosaics the background is that of the published depths. The
+shot noise of CEERS follows from exposure times and zero-points; of CANDELS no exposure
+time is taken, so there is none. Of LSST and DES sky, exposure time, zero-point and
+seeing are those of surveycodex, which names its sources; their depths follow and are
+compared with the published ones in the tests.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from scipy import optimize
 
 __all__ = ["PRESETS", "Preset", "preset_of"]
 
@@ -142,10 +144,90 @@ def _candels(region: str) -> Preset:
     )
 
 
+# CEERS, on mosaics of 0.03 arcsec.
+
+_CEERS_SCALE = 0.03
+
+# Of each filter the depth of point sources at five sigma, FWHM of the PSF before it
+# falls on pixels [arcsec], share of its light within a radius of 0.1 arcsec, and
+# AB magnitude of one electron per second.
+_CEERS_ENCLOSED = 0.1
+_CEERS = {
+    "jwst_f115w": (29.20, 0.040, 0.776, 27.57),
+    "jwst_f150w": (29.00, 0.050, 0.750, 27.89),
+    "jwst_f200w": (29.16, 0.066, 0.701, 28.07),
+    "jwst_f277w": (29.15, 0.092, 0.677, 27.99),
+    "jwst_f356w": (29.15, 0.116, 0.633, 28.13),
+    "jwst_f410m": (28.32, 0.137, 0.585, 27.27),
+    "jwst_f444w": (28.54, 0.145, 0.557, 28.17),
+}
+
+# Sides of the pixels of NIRCam's detectors [arcsec]; the second for these filters.
+_SHORT, _LONG = 0.031, 0.063
+_LONG_FILTERS = ("jwst_f277w", "jwst_f356w", "jwst_f410m", "jwst_f444w")
+
+# Three dithers in MEDIUM8 with nine groups: each is ten reads of the frame, of which
+# the last two do not count [s]. F115W was observed twice.
+_FRAME = 10.73677
+_EXPOSURE = 3 * (9 * 10 - 2) * _FRAME
+_TWICE = "jwst_f115w"
+
+_CEERS_REFERENCES = (
+    "depths: ceers.github.io/obs.html, median of ten pointings, for point sources; "
+    "taken as measured in apertures of 0.2 arcsec and corrected to total, so that the "
+    "noise in the aperture is less by the share of light within it",
+    "pixel scale, readout, groups, dithers: CEERS data release 0.5 (Bagley et al. "
+    "2023, ApJL 946, L12); F115W twice as long: ceers.github.io/obs.html",
+    "time of a frame, sides of pixels: JDox, NIRCam Detector Readout and Overview",
+    "PSF: a Moffat profile with the FWHM of JDox, NIRCam Point Spread Functions, the "
+    "detector's pixel added in quadrature, and the share of light in a radius of 0.1 "
+    "arcsec of JDox, encircled energies (ETC, version 2)",
+    "zero-points: CRDS context 1293, mean over detectors, as listed by grizli 1.14.3, "
+    "and gains of JDox, NIRCam Detector Performance",
+)
+
+
+def _moffat_beta(fwhm: float, radius: float, share: float) -> float:
+    """Return how steep the wings are that leave this share of light in a radius."""
+
+    def excess(beta: float) -> float:
+        # The integral of (1 + (r / a)**2)**-beta, a by the width.
+        ratio = 4.0 * (radius / fwhm) ** 2 * math.expm1(math.log(2.0) / beta)
+        outside: float = (1.0 + ratio) ** (1.0 - beta)
+        return 1.0 - outside - share
+
+    return float(optimize.brentq(excess, 1.01, 50.0))
+
+
+def _ceers() -> Preset:
+    psf: dict[str, dict[str, Any]] = {}
+    noise: dict[str, dict[str, Any]] = {}
+    for name, (depth, optical, share, zeropoint) in _CEERS.items():
+        pixel = _LONG if name in _LONG_FILTERS else _SHORT
+        fwhm = round(_seen_through_pixel(optical, pixel), 4)
+        beta = round(_moffat_beta(fwhm, _CEERS_ENCLOSED, share), 3)
+        psf[name] = {"name": "moffat", "psf_fwhm": fwhm, "beta": beta}
+        noise[name] = {
+            "depth": round(depth - 2.5 * math.log10(share), 4),
+            "aperture": 2.0 * _CEERS_ENCLOSED,
+            "exposure_time": round(_EXPOSURE * (2 if name == _TWICE else 1), 1),
+            "zeropoint": zeropoint,
+        }
+    return Preset(
+        "ceers",
+        "JWST/NIRCam mosaics of the Extended Groth Strip, CEERS",
+        _CEERS_SCALE,
+        psf,
+        noise,
+        _CEERS_REFERENCES,
+    )
+
+
 # Surveys of surveycodex: names of its filters by those of the grid.
 
 _LSST = {f"lsst_baseline_{band}": band for band in "ugrizy"}
 _DES = {f"decam_{band}": band for band in "grizY"}
+_VIS = {"euclid_vis": "IE"}
 
 # A visit of LSST [s], and what its camera adds to one [electron, electron / s].
 _LSST_VISIT = 30.0
@@ -169,6 +251,25 @@ def _lsst() -> Preset:
 def _des() -> Preset:
     description = "Dark Energy Survey, ten exposures added up"
     return _surveycodex("des", "DES", _DES, description, ())
+
+
+# How many exposures of a field are added up; surveycodex has the time of one.
+_VIS_EXPOSURES = 4
+
+
+def _euclid_vis() -> Preset:
+    references = (
+        "four exposures of a field: Euclid Collaboration: Scaramella et al. 2022, A&A "
+        "662, A112, abstract",
+    )
+    description = (
+        "VIS images of the Euclid Wide Survey, four exposures added up; for grids with "
+        "a filter named euclid_vis, its curve from a file: sedpy has none"
+    )
+    survey = _surveycodex("euclid-vis", "Euclid_VIS", _VIS, description, references)
+    for noise in survey.noise.values():
+        noise["exposure_time"] *= _VIS_EXPOSURES
+    return survey
 
 
 def _surveycodex(
@@ -203,7 +304,9 @@ def _surveycodex(
 PRESETS: dict[str, Callable[[], Preset]] = {
     "candels-deep": cache(lambda: _candels("deep")),
     "candels-wide": cache(lambda: _candels("wide")),
+    "ceers": cache(_ceers),
     "des": cache(_des),
+    "euclid-vis": cache(_euclid_vis),
     "lsst": cache(_lsst),
 }
 """How each survey is made, by the name that recipes call it by."""

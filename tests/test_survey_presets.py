@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy.special import erf
+from sedpy.observate import Filter
 
 import argdask as ad
 from argdask.cli import main
 from argdask.convolution import Convolution
 from argdask.errors import InputError
 from argdask.noise import add_noise
-from argdask.psf import Gaussian
+from argdask.psf import Gaussian, Moffat
 from argdask.recipe import Recipe, assemble
 from argdask.survey_presets import PRESETS, preset_of
 from argdask.telescopes import Telescope, telescopes_of
@@ -69,6 +70,57 @@ def test_noise_of_candels_in_an_aperture_is_as_deep_as_was_published(preset):
     assert depth == pytest.approx(GUO[preset], abs=0.1)
 
 
+# ceers.github.io/obs.html: median of ten pointings, point sources, five sigma.
+CEERS = {
+    "jwst_f115w": 29.20,
+    "jwst_f150w": 29.00,
+    "jwst_f200w": 29.16,
+    "jwst_f277w": 29.15,
+    "jwst_f356w": 29.15,
+    "jwst_f410m": 28.32,
+    "jwst_f444w": 28.54,
+}
+
+
+def test_stars_of_ceers_are_seen_as_deep_as_was_published():
+    # The published depths go in. What is tested is the way from them to pixels, with
+    # the light of a star that is spread out here by itself: over the PSF, over pixels,
+    # and added up in an aperture of 0.2 arcsec.
+    telescope = telescope_of("ceers")
+    assert telescope.psfs is not None
+    scale, parts, pixels = 0.03, 20, 9
+    fine = ((np.arange(pixels * parts) + 0.5) / parts - 0.5 * pixels) * scale
+    radius = np.hypot(*np.meshgrid(fine, fine))
+    cells = (pixels, parts, pixels, parts)
+    inside = (radius < 0.1).reshape(cells).mean((1, 3))
+    for place, (name, published) in enumerate(CEERS.items()):
+        psf = telescope.psfs[place]
+        assert isinstance(psf, Moffat)
+        size = psf.fwhm / 2 / np.sqrt(2 ** (1 / psf.beta) - 1)
+        density = (psf.beta - 1) / np.pi / size**2
+        light = density * (1 + (radius / size) ** 2) ** -psf.beta
+        light = (light * (scale / parts) ** 2).reshape(cells).sum((1, 3))
+        noise = telescope.background_sigma[place] * np.sqrt((inside**2).sum())
+        depth = magnitude(5 * noise / (light * inside).sum())
+        # Light is spread over a pixel once more, and of the pixels at the edge of this
+        # small aperture only parts count: 0.05 mag together.
+        assert depth == pytest.approx(published, abs=0.1), name
+
+
+def test_gains_of_ceers_are_what_the_mirror_and_the_filters_let_through():
+    # The zero-points are measured ones. Another way to them are the throughputs of
+    # telescope, camera and detector together and the mirror's 25.4 m^2 (JDox, JWST
+    # Telescope): photons of a source of 1 uJy, 1e-29 erg / s / cm^2 / Hz.
+    planck, square_centimetres = 6.62607015e-27, 25.4e4
+    telescope = telescope_of("ceers")
+    for place, (name, noise) in enumerate(preset_of("ceers").noise.items()):
+        band = Filter(name)
+        width = np.trapezoid(band.transmission / band.wavelength, band.wavelength)
+        expected = 1e-29 * square_centimetres * width / planck * noise["exposure_time"]
+        # The absolute calibration of NIRCam is known to 2 %, and its gain is rounded.
+        assert telescope.gain[place] == pytest.approx(expected, rel=0.03), name
+
+
 def point_source_depth(telescope: Telescope, place: int, scale: float) -> float:
     """Return the magnitude at five sigma of a star in a matched filter."""
     assert telescope.psfs is not None
@@ -112,6 +164,15 @@ def test_apertures_of_des_are_as_deep_as_was_published(band):
     pixels = np.pi * (0.5 * 1.95 / 0.2637) ** 2
     depth = magnitude(10 * sigma * np.sqrt(pixels))
     assert depth == pytest.approx(DES[band], abs=0.3)
+
+
+def test_an_aperture_of_euclid_is_as_deep_as_was_published():
+    # Euclid Collaboration, arXiv:2503.15303, abstract: stacks of the quick release, ten
+    # sigma in 1.3 arcsec. They hold two short exposures besides the four.
+    pytest.importorskip("surveycodex")
+    sigma = telescope_of("euclid-vis").background_sigma[0]
+    pixels = np.pi * (0.5 * 1.3 / 0.1) ** 2
+    assert magnitude(10 * sigma * np.sqrt(pixels)) == pytest.approx(25.6, abs=0.3)
 
 
 # Recipes.
