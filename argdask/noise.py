@@ -220,7 +220,8 @@ def _count(
                 number = math.floor(number)
             else:
                 u = (float(words[index]) + 0.5) * 2.0**-32
-                number = _quantile(mean, u)
+                # exp(-mean), the probability of none, is above 1 - mean.
+                number = 0.0 if u <= 1.0 - mean else _quantile(mean, u)
             # The mean is taken off first: what is left has few digits to lose.
             result[pixel, column] = flux + (number - mean) * inverses[column]
 
