@@ -239,10 +239,13 @@ class Convolution:
         folded = np.empty((len(self.psfs), height, width // 2 + 1), np.complex64)
         for transfer, one in zip(self._transfers, folded, strict=True):
             fold(spectrum, transfer.values, transfer.lengths, self.grid, one)
-        # always the same number of transforms at once, whatever the batch
-        whole = fft.irfft2(folded, s=self.grid, workers=1, overwrite_x=True)
+        # Always the same number of transforms at once, whatever the batch; rows outside
+        # of the frame are left out in between.
         top, left = self.margin
-        images[:] = whole[:, top : top + self.shape[0], left : left + self.shape[1]]
+        rows = fft.ifft(folded, axis=1, workers=1, overwrite_x=True)
+        rows = rows[:, top : top + self.shape[0]]
+        whole = fft.irfft(rows, n=width, axis=2, workers=1, overwrite_x=True)
+        images[:] = whole[:, :, left : left + self.shape[1]]
 
 
 def working_grid(

@@ -214,7 +214,7 @@ def main() -> None:
     seds = ad.default_seds()
     simulation = Simulation(recipe_of(options.galaxies, seds), seds)
     columns = simulation.columns(np.arange(options.galaxies))
-    loop, images = time_loop(simulation, columns, min(options.galaxies, 32))
+    loop, images = time_loop(simulation, columns, min(options.galaxies, 128))
     ours = time_argdask(simulation, columns)
     accuracy = errors(simulation, columns, images, 12)
     loop["all"] = sum(loop.values())
