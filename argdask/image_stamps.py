@@ -20,7 +20,7 @@ from argdask.recipe import SMALLEST_RADIUS, Recipe
 from argdask.resampling import resize
 from argdask.schema import ENDS
 
-__all__ = ["Fit", "Frame", "ImageStamps", "Kept"]
+__all__ = ["Frame", "ImageStamps", "Kept"]
 
 Floats = NDArray[np.float64]
 T = TypeVar("T")
@@ -28,8 +28,9 @@ T = TypeVar("T")
 # Of stamps that are kept, since galaxies of one image at one redshift share them [B],
 # and of images whose fits are.
 _STAMPS, _IMAGES = 1 << 26, 1 << 16
-# From this FWHM on, in pixels of the image, no cusp is left that is not resolved.
-_RESOLVED = 2.5
+# From this FWHM on, in pixels of the image, no cusp is left that is not resolved: up to
+# a Sersic index of 4 interpolation is right to 0.4 % of the peak.
+_RESOLVED = 2.0
 # A new pixel can hold more than the old ones that it touches, where a cusp is in it.
 _SHARPER = 1.5
 
@@ -74,15 +75,6 @@ class Frame(NamedTuple):
     """Where the middle of the images is (y, x) [pixel]."""
 
 
-class Fit(NamedTuple):
-    """What is found in an image once."""
-
-    outskirts: Outskirts
-    """How its light goes on."""
-    cusp: SersicFit | None
-    """What its pixels do not resolve."""
-
-
 Key = tuple[int, float, Frame]
 
 
@@ -102,14 +94,13 @@ class ImageStamps:
         self._shape = recipe.image_shape
         self._pixels = scale_ratio(recipe)
         self._moving = recipe.angular_size
-        seen = recipe.observation
-        self._seen = seen is not None and "convolved" in seen.made
         self._pixel_scale = recipe.pixel_scale
         self._peak = recipe.normalise == "peak"
         height, width = self._shape
         self.frame = Frame(self._shape, (0.5 * (height - 1), 0.5 * (width - 1)))
         """The frame alone."""
-        self._fits: Kept[Fit] = Kept(_IMAGES)
+        self._cusps: Kept[tuple[SersicFit | None]] = Kept(_IMAGES)
+        self._outskirts: Kept[Outskirts] = Kept(_IMAGES)
         self._noises: Kept[float] = Kept(_IMAGES)
         self._peaks: Kept[float] = Kept(_IMAGES)
         self._stamps: Kept[Floats] = Kept(_STAMPS // (32 * height * width))
@@ -227,19 +218,17 @@ class ImageStamps:
             In pixels of the frame and in the unit of stamps; None where there is none,
             or it is none that can be rendered there.
         """
-        fit = self._fits.get(image)
-        pixels = {} if fit is not None else self._read([image])
-        if fit is None:
-            fit = self._fits.put(image, self._fit(image, pixels[image]))
-        if fit.cusp is None:
+        needed = self._cusps.get(image) is None
+        needed |= self._peak and self._peaks.get(image) is None
+        pixels = self._read([image] if needed else [])
+        found = self._cusp_of(image, pixels)
+        if found is None:
             return None
-        if self._peak and self._peaks.get(image) is None:
-            pixels = self._read([image])
-        found = fit.cusp._replace(
-            half_light_radius=fit.cusp.half_light_radius * ratio,
-            offset_y=fit.cusp.offset_y * ratio,
-            offset_x=fit.cusp.offset_x * ratio,
-            flux=fit.cusp.flux / self._unit(image, pixels),
+        found = found._replace(
+            half_light_radius=found.half_light_radius * ratio,
+            offset_y=found.offset_y * ratio,
+            offset_x=found.offset_x * ratio,
+            flux=found.flux / self._unit(image, pixels),
         )
         places = zip((found.offset_y, found.offset_x), self._shape, strict=True)
         inside = all(abs(place) <= 0.5 * side for place, side in places)
@@ -267,13 +256,10 @@ class ImageStamps:
         sigma = np.empty(rows.size)
         for some in self.images.batches(rows.size):
             numbers = rows[some].tolist()
-            pixels = self._read(
-                image
-                for image in numbers
-                if self._noises.get(image) is None or self._peaks.get(image) is None
-            )
+            pixels = self._read(n for n in numbers if self._noises.get(n) is None)
             for row, image in enumerate(numbers, some.start):
-                sigma[row] = self._noise_of(image, pixels) / self._unit(image, pixels)
+                sigma[row] = self._noise_of(image, pixels)
+        sigma /= self._units(columns)
         spread = [self._spread(ratio) for ratio in self.ratios(columns, role).tolist()]
         sigma *= np.array(spread)
         return sigma
@@ -300,9 +286,7 @@ class ImageStamps:
         if self._still:
             return light * pixels
         touched = np.square(np.ceil(1.0 / self.ratios(columns, "input")) + 1.0)
-        bound = light * pixels * touched * _SHARPER
-        if self._peak:
-            bound = np.where(bound > 0.0, np.inf, 0.0)
+        bound = light * pixels / self._units(columns) * touched * _SHARPER
         found = np.zeros(light.shape)
         for row in range(light.size):
             if bound[row] > so_far:
@@ -310,6 +294,17 @@ class ImageStamps:
                 found[row] = light[row] * self.clean(one, "input").max()
                 so_far = max(so_far, found[row])
         return found
+
+    def _units(self, columns: Columns) -> Floats:
+        """Return what images are divided by (galaxy,)."""
+        rows = self.images.stack.rows_of(columns["image"])
+        units = np.ones(rows.size)
+        for some in self.images.batches(rows.size if self._peak else 0):
+            numbers = rows[some].tolist()
+            pixels = self._read(n for n in numbers if self._peaks.get(n) is None)
+            for row, image in enumerate(numbers, some.start):
+                units[row] = self._unit(image, pixels)
+        return units
 
     def _read(self, images: Iterable[int]) -> dict[int, Floats]:
         """Return the pixels of images."""
@@ -343,32 +338,37 @@ class ImageStamps:
         self, image: int, pixels: Floats, ratio: float, frame: Frame
     ) -> Floats:
         shape, centre = frame.shape, frame.centre
-        fit = self._fits.get(image)
-        if fit is None:
-            fit = self._fits.put(image, self._fit(image, pixels))
-        if fit.cusp is None:
+        cusp = None
+        if ratio != 1.0 or not self._whole(pixels):
+            cusp = self._cusp_of(image, {image: pixels})
+        if cusp is None:
             resized = resize(pixels, ratio, shape, centre)
         else:
-            resized = resize_around(pixels, fit.cusp, ratio, shape, centre)
+            resized = resize_around(pixels, cusp, ratio, shape, centre)
         if (resized.covered == 1.0).all():
             return resized.values
-        return extend(resized, fit.outskirts, ratio, centre)
+        outskirts = self._outskirts.get(image)
+        if outskirts is None:
+            noise = self._noise_of(image, {image: pixels})
+            outskirts = self._outskirts.put(image, outer_isophotes(pixels, noise))
+        return extend(resized, outskirts, ratio, centre)
 
-    def _fit(self, image: int, pixels: Floats) -> Fit:
-        """Return what an image has to be looked at for only once."""
+    def _cusp_of(self, image: int, pixels: Mapping[int, Floats]) -> SersicFit | None:
+        """Return what the pixels of an image do not resolve, in its own pixels."""
         psf = self.images.psf
         own = self._pixels * self._pixel_scale  # arcsec
-        resolved = psf is not None and psf.fwhm >= _RESOLVED * own
-        needless = resolved or (self._whole(pixels) and not self._seen)
-        cusp = None if needless else fit_sersic(pixels)
-        noise = self._noise_of(image, {image: pixels})
-        return Fit(outer_isophotes(pixels, noise), cusp)
+        if psf is not None and psf.fwhm >= _RESOLVED * own:
+            return None
+        known = self._cusps.get(image)
+        if known is None:
+            noise = self._noise_of(image, pixels)
+            known = self._cusps.put(image, (fit_sersic(pixels[image], noise),))
+        return known[0]
 
     def _whole(self, pixels: Floats) -> bool:
-        """Whether pixels of images are pixels of the frame."""
+        """Whether pixels of images are pixels of the frame, where the ratio is 1."""
         steps = [new - old for new, old in zip(self._shape, pixels.shape, strict=True)]
-        same = self._pixels == 1.0 and not self._moving
-        return same and not any(step % 2 for step in steps)
+        return not any(step % 2 for step in steps)
 
     def _noise_of(self, image: int, pixels: Mapping[int, Floats]) -> float:
         known = self._noises.get(image)
