@@ -300,6 +300,25 @@ def test_images_without_a_psf_are_convolved(seds):
     assert (error < BAR * expected.max((1, 2))).all()
 
 
+def test_the_psf_of_images_may_be_an_image(seds):
+    # Of a Gaussian, finely sampled: the same but for the light beyond its edges.
+    y, x = np.indices((61, 61)) - 30
+    np.save("star.npy", np.exp(-4 * np.log(2) * (y**2 + x**2) * 0.02**2 / 0.15**2))
+    star = {"name": "image", "source": "star.npy", "pixel_scale": 0.02}
+    made = []
+    for psf in (OWN, star):
+        chosen = recipe(seen(Gaussian(0.15)), {"psf": psf}, observation={"psf": PSFS})
+        simulation = Simulation(chosen, seds, table=ad.read_table(TABLE))
+        made.append(simulation.make([1, 2], ["target_convolved"])[1])
+    # The image travels with what makes galaxies.
+    Path("star.npy").unlink()
+    again = pickle.loads(pickle.dumps(simulation))
+    one, two = (images["target_convolved"] for images in made)
+    np.testing.assert_allclose(two, one, atol=1e-3 * one.max())
+    found = again.make([2], ["target_convolved"])[1]["target_convolved"]
+    np.testing.assert_array_equal(found, two[1:])
+
+
 # The noise.
 
 NOISE = {"background_sigma": 1.0, "gain": 1e3}
@@ -412,8 +431,12 @@ def test_noise_without_a_psf_is_on_the_clean_images(seds):
 # Any galaxy alone, in any order and number; stores.
 
 
-def test_bits_depend_on_nothing_but_the_galaxy(noisy):
+def test_bits_depend_on_nothing_but_the_galaxy(noisy, seds):
     simulation, (columns, images) = noisy[2:]
+    table = simulation.catalogue.table
+    lazy = ad.build(simulation.recipe, seds, chunks=3, catalogue=table).compute()
+    for name, cube in images.items():
+        np.testing.assert_array_equal(lazy[name], cube)
     ids = columns["galaxy_id"]
     again = pickle.loads(pickle.dumps(simulation))
     for rows in ([3], [2, 0, 2, 1]):
