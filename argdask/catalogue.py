@@ -13,6 +13,8 @@ from argdask.components import ComponentTemplates, draw_fractions, draw_profiles
 from argdask.errors import InputError
 from argdask.evolution import Evolution, EvolvingLists
 from argdask.image_light import ImageLight
+from argdask.image_sizes import ImageSizes, check_known, check_redshifts
+from argdask.image_stamps import ImageStamps
 from argdask.interpolation import flux_at
 from argdask.recipe import ComponentsProfile, Recipe
 from argdask.recipe_tables import check_images, fitted_table
@@ -78,6 +80,14 @@ class Catalogue:
         if table is not None:
             table = fitted_table(table, recipe, self.seds, images)
         self.table = table
+        self.image_sizes: ImageSizes | None = None
+        """Sizes of a user's images, if there are any."""
+        self.stamps: ImageStamps | None = None
+        """The images in the pixels of the recipe."""
+        if images is not None:
+            check_known(recipe, table)
+            self.image_sizes = ImageSizes(recipe, images, self._sizes)
+            self.stamps = ImageStamps(recipe, images)
         law = pair_law(recipe.redshifts, self.redshift, self._templates)
         self._law = RowLaw(recipe.redshifts, self.redshift, self._templates, law)
 
@@ -115,13 +125,34 @@ class Catalogue:
             columns.setdefault("group", image)
             columns["image"] = image
             columns["invalid_pixels"] = self.images.invalid_pixels(image)
-            known = self.images.profile.image_redshift
-            if "image_redshift" in own:
-                columns["image_redshift"] = own["image_redshift"]
-            elif known is not None:
-                columns["image_redshift"] = np.full(galaxy_id.size, known)
+            assert self.image_sizes is not None, "there are images"
+            known = own.get("image_redshift")
+            columns |= self.image_sizes.columns(z_in, z_out, known)
         columns["z_in"], columns["z_out"] = z_in, z_out
         return self._with_sizes(columns | self._of_galaxies(rows, z_in, z_out))
+
+    def image_columns(self, ids: NDArray[np.int64]) -> Columns:
+        """Return how large a user's images are, without a look at any.
+
+        Parameters
+        ----------
+        ids
+            Galaxy ids (galaxy,).
+
+        Returns
+        -------
+        dict
+            What `argdask.image_sizes.ImageSizes.sizes` gives.
+        """
+        assert self.image_sizes is not None, "profiles have no images"
+        own = {} if self.table is None else self.table.columns(ids)
+        redshifts = self._draw_redshifts(Rows(self.recipe.seed, ids, own))
+        return dict(self.image_sizes.sizes(*redshifts, own.get("image_redshift")))
+
+    @property
+    def reach(self) -> dict[str, tuple[float, float]]:
+        """The ends of the redshifts that can be drawn, by the name of the image."""
+        return dict(zip(ENDS, self._law.reach, strict=True))
 
     def _of_galaxies(
         self, rows: Rows, z_in: NDArray[np.float64], z_out: NDArray[np.float64]
@@ -222,6 +253,9 @@ class Catalogue:
         """
         if self.images is not None:
             check_images(self.recipe, self.table, self.images)
+            if self.recipe.angular_size:
+                lowest = self._law.reach[0][0], float(self.redshift[0])
+                check_redshifts(self.recipe, self.table, lowest)
         if self.table is None:
             return
         told = {"z_in", "z_out", *self._template_columns}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from argdask.images import ImageStack, normalised, open_images
+from argdask.psf import PSF, PSFImage
 from argdask.recipe import ImageProfile, Recipe
+from argdask.telescopes import optical_psf
 
 __all__ = ["ImageLight", "light_of"]
 
@@ -33,6 +35,8 @@ class ImageLight:
     """The recipe's choices."""
     normalise: Literal["flux", "peak"]
     """What a stamp adds up to, or its brightest pixel."""
+    psf: PSF | None = None
+    """What the images have been seen with; None where it is not known."""
 
     @functools.cached_property
     def stack(self) -> ImageStack:
@@ -69,7 +73,7 @@ class ImageLight:
         rows = self.stack.rows_of(rows)
         if out is None:
             out = np.empty((rows.size, *self.stack.shape), np.float32)
-        for some in self._batches(rows.size):
+        for some in self.batches(rows.size):
             out[some] = self._read(rows[some])[0]
         return out
 
@@ -101,14 +105,15 @@ class ImageLight:
         """Return what is known of images, after a look at those among the rows."""
         rows = np.unique(self.stack.rows_of(rows))
         new = rows[self._facts["invalid"][rows] < 0]
-        for some in self._batches(new.size):
+        for some in self.batches(new.size):
             stamps, invalid = self._read(new[some])
             self._facts["brightest"][new[some]] = stamps.max(axis=(1, 2))
             # Last, since it says that all is known.
             self._facts["invalid"][new[some]] = invalid
         return self._facts
 
-    def _batches(self, count: int) -> Iterator[slice]:
+    def batches(self, count: int) -> Iterator[slice]:
+        """Return slices of so many images as are held at once."""
         height, width = self.stack.shape
         size = max(1, _PIXELS_AT_ONCE // (height * width))
         return (slice(start, start + size) for start in range(0, count, size))
@@ -120,13 +125,17 @@ class ImageLight:
         return normalised(values, invalid, self.normalise, names=names)
 
 
-def light_of(recipe: Recipe) -> ImageLight | None:
+def light_of(
+    recipe: Recipe, psfs: Mapping[str, PSFImage] | None = None
+) -> ImageLight | None:
     """Return the images of a recipe; none where it has another profile.
 
     Parameters
     ----------
     recipe
         The choices.
+    psfs
+        Images of PSFs by their source; left out where the PSF does not matter.
 
     Returns
     -------
@@ -135,4 +144,8 @@ def light_of(recipe: Recipe) -> ImageLight | None:
     """
     if not isinstance(recipe.profile, ImageProfile):
         return None
-    return ImageLight(recipe.profile, recipe.normalise)
+    choice = recipe.profile.psf
+    known = choice is not None and psfs is not None
+    # It has a wavelength of its own, if it needs one.
+    psf = optical_psf(choice, np.nan, psfs or {}) if known else None
+    return ImageLight(recipe.profile, recipe.normalise, psf)

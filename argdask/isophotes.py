@@ -20,6 +20,7 @@ _INNER = 1.0 / 3.0  # of the largest ellipse, from which on its shape is measure
 _FITTED = 0.5  # and from which on its light is fitted
 _BINS = 8
 _ROUNDS = 40
+_SETTLED = 1e-6
 # Rings that are less significant than this tell too little of the slope: over 400 noisy
 # exponentials the worst scale is then off by 16 %, by 41 % with half of it.
 _SIGNIFICANT = 8.0
@@ -112,7 +113,10 @@ def outer_isophotes(
         found = _normalised(moments)
         if found is None:
             return Outskirts(0.0, 1.0, 1.0, 0.0)
+        change = abs(found - tensor).max()
         tensor = found
+        if change < _SETTLED:
+            break
     radius, limit = _ellipse(tensor, y, x, light.shape)
     amplitude, scale = _fit(light, radius, limit, noise)
     ratio, angle = _axes(tensor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -23,6 +24,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 # amplitudes too small to matter.
 _RAISED = 1.1
 _SMALL = 0.01
+_KEPT, _BYTES = 1 << 26, 16  # of all kernels that are kept, and of a frequency
+_MOST = 4096  # ratios of which what is left of the noise is kept
 _NARROWER = 0.99  # of the image's FWHM: rounding, not deconvolution
 
 
@@ -61,6 +64,10 @@ class Matching:
         self._targets: list[npt.NDArray[Any]] = [
             psf.transfer(self._y, self._x) for psf in self.psfs
         ]
+        size = len(self.psfs) * self.grid[0] * (self.grid[1] // 2 + 1) * _BYTES
+        # Galaxies at the same redshift have the same.
+        self._kernels = functools.lru_cache(max(2, _KEPT // size))(self._kernels_of)
+        self._noise = functools.lru_cache(_MOST)(self._noise_of)
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -108,21 +115,45 @@ class Matching:
         top, left = self.margin
         frame = np.s_[top : top + self.shape[0], left : left + self.shape[1]]
         images = np.empty((len(self.psfs), *self.shape), np.float32)
-        noise = np.ones(len(self.psfs))
         spectrum = None
-        power = self._noise_power(ratio)
-        for place, psf in enumerate(self.psfs):
-            if psf == source:
+        for place, kernel in enumerate(self._kernels(source)):
+            if kernel is None:
                 images[place] = image[frame]
                 continue
-            kernel = self._kernel(place, source)
             if spectrum is None:
                 spectrum = fft.rfft2(np.asarray(image, np.float64), workers=1)
             whole = fft.irfft2(spectrum * kernel, s=self.grid, workers=1)
             images[place] = whole[frame]
-            left = (power * np.square(abs(kernel))).sum() / power.sum()
-            noise[place] = np.sqrt(left)
-        return images, noise
+        return images, self.noise(source, ratio)
+
+    def noise(self, source: PSF | None, ratio: float | None = None) -> Floats:
+        """Return what is left of the noise of an image.
+
+        Parameters
+        ----------
+        source, ratio
+            As `convolve` takes them.
+
+        Returns
+        -------
+        ndarray
+            What the sigma of the noise in the image is multiplied by (psf,).
+
+        Raises
+        ------
+        InputError
+            A PSF is sharper than that of the image.
+        """
+        return self._noise(source, ratio).copy()
+
+    def _noise_of(self, source: PSF | None, ratio: float | None) -> Floats:
+        noise = np.ones(len(self.psfs))
+        power = self._noise_power(ratio)
+        for place, kernel in enumerate(self._kernels(source)):
+            if kernel is not None:
+                left = (power * np.square(abs(kernel))).sum() / power.sum()
+                noise[place] = np.sqrt(left)
+        return noise
 
     def _noise_power(self, ratio: float | None) -> Floats:
         """Return the power of noise in resized pixels at each frequency."""
@@ -135,12 +166,23 @@ class Matching:
         power: Floats = lines[0][:, None] * lines[1] * twice
         return power
 
-    def _kernel(self, place: int, source: PSF | None) -> npt.NDArray[Any]:
+    def _kernels_of(self, source: PSF | None) -> list[npt.NDArray[Any] | None]:
+        """Return ratios of transfer functions; None for the PSF that an image has."""
+        if source is None:
+            return list(self._targets)
+        if all(psf == source for psf in self.psfs):
+            return [None] * len(self.psfs)
+        before = source.transfer(self._y, self._x)
+        return [
+            None if psf == source else self._kernel(place, source, before)
+            for place, psf in enumerate(self.psfs)
+        ]
+
+    def _kernel(
+        self, place: int, source: PSF, before: npt.NDArray[Any]
+    ) -> npt.NDArray[Any]:
         """Return the ratio of transfer functions, or refuse it."""
         psf, after = self.psfs[place], self._targets[place]
-        if source is None:
-            return after
-        before = source.transfer(self._y, self._x)
         raised = abs(after) > _RAISED * abs(before) + _SMALL
         if psf.fwhm < _NARROWER * source.fwhm or raised.any():
             found = f"a FWHM of {psf.fwhm:.4g} arcsec for an image of {source.fwhm:.4g}"

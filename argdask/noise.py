@@ -114,8 +114,8 @@ def add_noise(
     electrons
         Electrons per unit of the images (filter,); 0 for no shot noise.
     sigma
-        Standard deviation of the background, in the unit of the images, (filter,) or
-        (galaxy, filter).
+        Standard deviation of the background, in the unit of the images, (filter,),
+        (galaxy, filter) or (galaxy, y, x, filter).
     out
         Memory for the result, which may be `images`; new if left out.
 
@@ -133,10 +133,9 @@ def add_noise(
     galaxy_id = np.asarray(ids, dtype=np.int64)
     filters = images.shape[3]
     gains = np.ascontiguousarray(electrons, dtype=np.float64)
-    wanted = (galaxy_id.size, filters)
-    sigmas = np.ascontiguousarray(
-        np.broadcast_to(np.asarray(sigma, dtype=np.float64), wanted)
-    )
+    given = np.asarray(sigma, dtype=np.float64)
+    wanted = images.shape if given.ndim > 2 else (galaxy_id.size, filters)
+    sigmas = np.ascontiguousarray(np.broadcast_to(given, wanted))
     noisy = np.empty(images.shape, np.float32) if out is None else out
     if images.shape[0] != galaxy_id.size or gains.shape != (filters,):
         raise ValueError(f"images {images.shape}, ids and electrons do not fit")
@@ -153,7 +152,7 @@ def add_noise(
     number = epoch * len(ROLES) + ROLES[role]
     words: list[Any] = [np.uint64(word) for word in (*keys, number)]
     places = flat.reshape(shape), noisy.reshape(shape), galaxy_id.astype(np.uint64)
-    _add_noise(*places, words[0], words[1], words[2], gains, sigmas)
+    _add_noise(*places, words[0], words[1], words[2], gains, sigmas.reshape(shape))
     return noisy
 
 
@@ -170,6 +169,7 @@ def _add_noise(
 ) -> None:
     galaxies, pixels, filters = images.shape
     count = pixels * filters
+    last = sigma.shape[1] - 1  # of each pixel, or one of all
     # Whole blocks of four words; what is left over is not read.
     words = np.empty(-(-count // 4) * 4, np.uint32)
     normals = np.empty(count, np.float64)
@@ -187,9 +187,8 @@ def _add_noise(
             deviates = normals.reshape(pixels, filters)
             for pixel in range(pixels):
                 for column in range(filters):
-                    result[pixel, column] += (
-                        sigma[galaxy, column] * (deviates[pixel, column])
-                    )
+                    level = sigma[galaxy, min(pixel, last), column]
+                    result[pixel, column] += level * deviates[pixel, column]
 
 
 @compiled

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from argdask.catalogue import Columns
 from argdask.convolution import NARROWEST, Convolution, working_grid
 from argdask.cubes import light_in_frame
-from argdask.noise import add_noise
+from argdask.matching import Matching
+from argdask.own_noise import Levels, OwnNoise, add_noise
 from argdask.psf import PSF
 from argdask.recipe import ImageProfile, Recipe
 from argdask.recipe_tables import check_centres
@@ -152,15 +153,15 @@ class Observer:
         if not layer:
             return Stamps(render_stamps(self._recipe, columns, out, role=role))
         arguments = stamp_arguments(self._recipe, columns, role=role)
-        return Stamps(self._psfs(role).sersic(arguments, out))
+        return Stamps(self._convolution(role).sersic(arguments, out))
 
     def index(self, source: str) -> NDArray[np.int64] | None:
         """Return which of the PSFs each filter has (filter,); None without PSF."""
         role, _, layer = source.partition("_")
         return self._psfs(role).index if layer else None
 
-    def fractions(self, columns: Columns) -> Columns:
-        """Return how much of each galaxy's light, or component's, is in the frame.
+    def truth(self, columns: Columns) -> Columns:
+        """Return what has to be rendered to be known: light in the frame.
 
         Parameters
         ----------
@@ -170,7 +171,8 @@ class Observer:
         Returns
         -------
         dict
-            ``fraction_in_frame_in`` and ``_out`` (galaxy,) or (galaxy, component).
+            ``fraction_in_frame_in`` and ``_out`` (galaxy,) or (galaxy, component): of
+            the light that there is before any PSF.
         """
         found: Columns = {}
         for role, end in ENDS.items():
@@ -178,13 +180,43 @@ class Observer:
             if self.source(role, "clean") != role:
                 found[name] = found["fraction_in_frame_in"].copy()
                 continue
-            sums = np.empty(columns["half_light_radius"].shape)
+            # Components have light of their own, images have no radius.
+            like = columns.get("half_light_radius", columns["galaxy_id"])
+            sums = np.empty(like.shape)
             for start in range(0, len(sums), _BATCH):
                 rows = slice(start, start + _BATCH)
                 some = {key: values[rows] for key, values in columns.items()}
-                sums[rows] = light_in_frame(self.stamps(role, some).light)
+                sums[rows] = light_in_frame(self._clean(role, some))
             found[name] = sums
         return found
+
+    def own_sigma(
+        self,
+        source: str,
+        noise: NDArray[np.float64],
+        flux: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Return the noise that images have already.
+
+        Parameters
+        ----------
+        source
+            Whose stamps they are made of, as `source` names them.
+        noise
+            That of the stamps (galaxy, psf), in the unit of their light.
+        flux
+            Of the galaxies (galaxy, filter) [uJy].
+
+        Returns
+        -------
+        ndarray
+            Sigma of a pixel (galaxy, filter) [uJy / pixel].
+        """
+        index = self.index(source)
+        sigma: NDArray[np.float64] = flux * (
+            noise if index is None else noise[:, index]
+        )
+        return sigma
 
     def add_noise(
         self,
@@ -210,25 +242,26 @@ class Observer:
         scale
             What fluxes were multiplied by.
         own
-            Sigma of the noise that pixels have already (galaxy, filter), in the unit of
-            the images, which is subtracted in quadrature from what is added.
+            Sigma of the noise that pixels have already (galaxy, filter) [uJy / pixel],
+            which is subtracted in quadrature from what is added.
         """
         telescope = self.telescopes[role]
-        sigma = scale * telescope.background_sigma
+        there = None
         if own is not None:
-            sigma = np.sqrt(np.maximum(np.square(sigma) - np.square(own), 0.0))
-        add_noise(
-            cubes,
-            columns["galaxy_id"],
-            noise_keys(self._recipe.seed),
-            role,
-            epoch,
-            telescope.gain / scale,
-            sigma,
-            cubes,
-        )
+            sides = (f"image_{side}_{ENDS[role]}" for side in ("height", "width"))
+            there = OwnNoise(scale * own, *(columns[side] for side in sides))
+        sigma, gain = scale * telescope.background_sigma, telescope.gain / scale
+        levels = Levels(gain, sigma, there)
+        keys = noise_keys(self._recipe.seed)
+        add_noise(cubes, columns["galaxy_id"], keys, role, epoch, levels, cubes)
 
-    def _psfs(self, role: str) -> Convolution:
+    def _clean(self, role: str, columns: Columns) -> NDArray[np.float32]:
+        return render_stamps(self._recipe, columns, role=role)
+
+    def _psfs(self, role: str) -> Convolution | Matching:
+        return self._convolution(role)
+
+    def _convolution(self, role: str) -> Convolution:
         recipe, psfs = self._recipe, self.telescopes[role].psfs
         assert psfs is not None, "there are no such stamps without a PSF"
         return convolution_of(psfs, recipe.image_shape, recipe.pixel_scale)

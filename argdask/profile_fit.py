@@ -28,6 +28,9 @@ _TRIALS = 60
 _CONVERGED = 1e-10  # relative change of the sum of squares
 # Of the roughness that a fit has to take away; else it may add a cusp of its own.
 _BETTER = 0.5
+# Roughness of noise of 1 in a pixel, 6 times 6, where no fit can be that good.
+_ALTERNATING = 36.0 / _BETTER
+_NOTHING = 1e-2  # of chi-square
 
 
 class SersicFit(NamedTuple):
@@ -83,13 +86,17 @@ class SersicFit(NamedTuple):
         return self.flux * np.asarray(stamps[0], np.float64)
 
 
-def fit_sersic(image: npt.NDArray[np.floating[Any]]) -> SersicFit | None:
+def fit_sersic(
+    image: npt.NDArray[np.floating[Any]], noise: float = 0.0
+) -> SersicFit | None:
     """Fit a Sersic profile, integrated over pixels, to an image without a PSF.
 
     Parameters
     ----------
     image
         (y, x), light in each pixel; finite.
+    noise
+        Sigma per pixel. What is less than it is not fitted, which saves time.
 
     Returns
     -------
@@ -106,7 +113,7 @@ def fit_sersic(image: npt.NDArray[np.floating[Any]]) -> SersicFit | None:
     # in one order in memory, in which sums are the same to the last bit
     light = np.ascontiguousarray(image, np.float64)
     state = _start(light)
-    if state is None:
+    if state is None or _ALTERNATING * noise**2 * light.size > _roughness(light):
         return None
     model, chi = _tried(light, state)
     damping = 1e-3
@@ -119,7 +126,7 @@ def fit_sersic(image: npt.NDArray[np.floating[Any]]) -> SersicFit | None:
         trial = _limited(state + _solved(scaled, vector), light.shape)
         found, worse = _tried(light, trial)
         if worse < chi:
-            done = chi - worse < _CONVERGED * chi
+            done = chi - worse < max(_CONVERGED * chi, _NOTHING * noise**2)
             state, model, chi = trial, found, worse
             damping, slopes = damping * 0.2, None
             if done:

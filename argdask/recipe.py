@@ -92,17 +92,18 @@ class Recipe(Choices):
     sampling: Literal["pixel", "centre"] = "pixel"
     """pixel: light is integrated over each pixel; centre: value at its centre."""
     normalise: Literal["flux", "peak"] = "flux"
-    """flux: a galaxy's light adds up to its flux over the plane; peak: its brightest
-    pixel has its flux; of components, that of their sum as it is in the brightness
-    filter at the brightness redshift."""
+    """flux: a galaxy's light adds up to its flux over the plane, an image to the edges
+    that it has itself; peak: its brightest pixel has its flux; of components, that of
+    their sum as it is in the brightness filter at the brightness redshift."""
     reference_redshift: Annotated[float, Field(gt=0)] | None = None
     """Redshift at which sizes are given; left out: the lowest of the grid."""
     angular_size: bool = False
-    """Whether sizes follow the angular diameter distance, from reference_redshift to
-    z_in and z_out; if not, a galaxy has one size."""
+    """Whether sizes follow the angular diameter distance, from reference_redshift (of
+    images, their own redshift) to z_in and z_out; if not, a galaxy has one size."""
     size_evolution: float = Field(default=0.0, ge=-10, le=10)
     """Exponent a of ((1 + z) / (1 + reference_redshift))**a, by which physical sizes
-    grow at the same flux; with angular_size only."""
+    grow at the same flux, of images since their own redshift; with angular_size
+    only."""
     redshifts: Redshifts = Redshifts()
     """How the redshift pairs are drawn."""
     templates: Templates = Templates()
@@ -178,13 +179,17 @@ class Recipe(Choices):
 
     @model_validator(mode="after")
     def _check_pixels(self) -> Self:
-        own = getattr(self.profile, "pixel_scale", None)
-        if own is not None and abs(own / self.pixel_scale - 1) > 1e-9:
+        profile = self.profile
+        seen = self.angular_size or self.observation is not None
+        said = "pixel_scale" in self.model_fields_set
+        if isinstance(profile, ImageProfile) and profile.pixel_scale is None and seen:
+            if said:
+                return self
             raise wrong_choice(
                 "profile.pixel_scale",
-                own,
-                f"that of the recipe, {self.pixel_scale:g}",
-                f"set pixel_scale to {own:g}: images are not resized",
+                "nothing",
+                "the size of a pixel of the images [arcsec], for what telescopes see",
+                "give it, or pixel_scale where frames have the same pixels",
             )
         return self
 

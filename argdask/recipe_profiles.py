@@ -311,7 +311,10 @@ class ComponentsProfile(Choices):
 
 
 class ImageProfile(Choices):
-    """Images of the user's own in the place of a profile, in one band."""
+    """Images of the user's own in the place of a profile, in one band.
+
+    They are resized, cut and filled up as frames need it; pixels without a value are 0.
+    """
 
     name: Literal["images"]
     """Which profile the galaxies have: images."""
@@ -322,14 +325,14 @@ class ImageProfile(Choices):
     pixel_scale: Annotated[float, Field(gt=0)] | None = None
     """Size of a pixel of the images [arcsec]; left out: that of the recipe."""
     image_redshift: Annotated[float, Field(ge=0)] | None = None
-    """Redshift at which the galaxies of the images are seen, a truth that does not
-    change them; left out: what the catalogue's column says, if it has one."""
+    """Redshift of the images: at most z_in, for angular_size; else a truth that changes
+    nothing; left out: the catalogue's column, if any."""
     draw: Literal["once", "random"] = "once"
     """once: row r of the set has image r, or what the catalogue's column image says;
     random: any image, by the galaxy's id."""
     psf: OwnPSF | None = None
-    """Point-spread function that the images have been seen with; left out: none is
-    taken off what they are convolved with."""
+    """Point-spread function of the images, sharper than that of the telescope; left
+    out: none is taken off what they are convolved with."""
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -116,16 +116,9 @@ def check_images(recipe: Recipe, table: UserTable | None, images: ImageLight) ->
     Raises
     ------
     InputError
-        If the images have another shape, or there are too few.
+        If there are too few.
     """
     stack = images.stack
-    if stack.shape != recipe.image_shape:
-        raise InputError(
-            "image_shape",
-            recipe.image_shape,
-            f"{stack.shape}, the shape of the images",
-            "leave it out, or cut the images: they are not resized",
-        )
     if table is not None and "image" in table.names:
         values = table.values["image"]
         refuse_rows(

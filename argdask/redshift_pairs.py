@@ -75,6 +75,11 @@ class PairLaw:
         """
         raise NotImplementedError
 
+    @property
+    def reach(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """The lowest and the highest z_in that can be drawn, and the same of z_out."""
+        raise NotImplementedError
+
 
 def pair_law(choices: Redshifts, grid: Floats, templates: TemplateRules) -> PairLaw:
     """Return the law of a recipe, of which every pair has a template.
@@ -134,6 +139,12 @@ class _Listed(PairLaw):
             columns[starts[row] + pick(u_out, counts[row])]
         ]
 
+    @property
+    def reach(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        every = self.z_in[self.pairs.any(axis=1)], self.z_out[self.pairs.any(axis=0)]
+        z_in, z_out = ((float(one.min()), float(one.max())) for one in every)
+        return z_in, z_out
+
 
 def _listed(
     choices: Redshifts, grid: Floats, fixed: _Fixed, templates: TemplateRules
@@ -183,6 +194,16 @@ class _Continuous(PairLaw):
         # A sum can round down to z_in, and up beyond the grid.
         above = np.nextafter(drawn_in, np.inf)
         return drawn_in, np.minimum(np.maximum(drawn_out, above), high)
+
+    @property
+    def reach(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        z_in, z_out = self.fixed
+        ends_in = self.low, self.high - self.separation
+        ends_out = self.low + self.separation, self.high
+        return (
+            ends_in if z_in is None else (z_in, z_in),
+            ends_out if z_out is None else (z_out, z_out),
+        )
 
 
 def _continuous(

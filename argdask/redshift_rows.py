@@ -71,6 +71,11 @@ class RowLaw:
         self._choices, self._grid = choices, grid
         self._templates, self._law = templates, law
 
+    @property
+    def reach(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """The ends of z_in and of z_out where nothing is known."""
+        return self._law.reach
+
     def draw(self, given: Given, u_in: Floats, u_out: Floats) -> tuple[Floats, Floats]:
         """Draw the redshifts that are not known.
 

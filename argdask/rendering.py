@@ -153,19 +153,26 @@ def _light(catalogue: Catalogue, rule: Scale) -> Iterator[NDArray[np.float64]]:
     """Yield the brightest input pixel of the galaxies that count, before the scale."""
     galaxies = catalogue.recipe.galaxies
     last = galaxies if rule.over == "all" else min(galaxies, rule.over)
+    so_far = 0.0
     for start in range(0, last, _BATCH):
         columns = catalogue.columns(catalogue.ids(start, min(start + _BATCH, last)))
-        yield _brightest_inputs(catalogue, columns)
+        light = _brightest_inputs(catalogue, columns, so_far)
+        so_far = max(so_far, float(light.max()))
+        yield light
 
 
-def _brightest_inputs(catalogue: Catalogue, columns: Columns) -> NDArray[np.float64]:
-    """Return the brightest pixel of each galaxy's input [uJy] (galaxy,)."""
+def _brightest_inputs(
+    catalogue: Catalogue, columns: Columns, so_far: float
+) -> NDArray[np.float64]:
+    """Return the brightest pixel of each galaxy's input [uJy] (galaxy,).
+
+    It may be 0 where it is known to be below what other galaxies reach already.
+    """
     recipe = catalogue.recipe
     light: NDArray[np.float64] = columns["flux_in"].max(axis=1)
     peak = recipe.normalise == "peak"
-    if catalogue.images is not None:
-        pixels = catalogue.images.brightest_pixels(columns["image"])
-        return light * (pixels > 0 if peak else pixels)
+    if catalogue.stamps is not None:
+        return catalogue.stamps.brightest(columns, light, so_far)
     if catalogue.components:
         fluxes = columns["component_flux_in"]
         arguments = _arguments(recipe, columns, "input")

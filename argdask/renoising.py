@@ -9,9 +9,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from argdask import noise
+from argdask import noise, own_noise
 from argdask.errors import InputError
 from argdask.observing import noise_keys
+from argdask.own_noise import Levels, OwnNoise
 from argdask.schema import ENDS, VARIABLES, image_name
 
 __all__ = ["add_noise"]
@@ -69,16 +70,18 @@ def add_noise(pairs: xr.Dataset, epoch: int = 0) -> xr.Dataset:
     found = {}
     for role in known:
         before = pairs[_layer_before(pairs, role)]
-        sigma, gain, scale = _levels(pairs, role)
+        own, level = _own_noise(pairs, ENDS[role]), _levels(pairs, role)
 
         def draw(
             images: NDArray[np.float32],
             ids: NDArray[np.int64],
+            *there: NDArray[np.float64],
             role: str = role,
-            sigma: NDArray[np.float64] = sigma,
-            gain: NDArray[np.float64] = gain / scale,
+            levels: Levels = level,
         ) -> NDArray[np.float32]:
-            return noise.add_noise(images, ids, keys, role, int(epoch), gain, sigma)
+            if there:
+                levels = levels._replace(own=OwnNoise(*there))
+            return own_noise.add_noise(images, ids, keys, role, int(epoch), levels)
 
         name = image_name(role, "noisy")
         options: dict[str, Any] = {"output_dtypes": [np.float32]}
@@ -87,7 +90,8 @@ def add_noise(pairs: xr.Dataset, epoch: int = 0) -> xr.Dataset:
             draw,
             before,
             pairs["galaxy_id"],
-            input_core_dims=[cube, []],
+            *own,
+            input_core_dims=[cube, [], *([["filter"], [], []] if own else [])],
             output_core_dims=[cube],
             dask="parallelized",
             dask_gufunc_kwargs={},
@@ -111,11 +115,18 @@ def _layer_before(pairs: xr.Dataset, role: str) -> str:
     return name
 
 
-def _levels(
-    pairs: xr.Dataset, role: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Return sigma in the unit of the images, the gain, and the scale."""
+def _levels(pairs: xr.Dataset, role: str) -> Levels:
+    """Return electrons and sigma in the unit of the images."""
     scale = float(pairs.attrs["scale"])
     end = ENDS[role]
     sigma = scale * pairs[f"background_sigma_{end}"].values
-    return sigma, pairs[f"gain_{end}"].values, scale
+    return Levels(pairs[f"gain_{end}"].values / scale, sigma)
+
+
+def _own_noise(pairs: xr.Dataset, end: str) -> list[xr.DataArray]:
+    """Return what `OwnNoise` takes; nothing for images without noise of their own."""
+    sides = [f"image_height_{end}", f"image_width_{end}"]
+    if f"own_sigma_{end}" not in pairs.coords:
+        return []
+    sigma = float(pairs.attrs["scale"]) * pairs[f"own_sigma_{end}"]
+    return [sigma, *(pairs[side] for side in sides)]

@@ -86,6 +86,14 @@ def _flux(name: str, long_name: str) -> Variable:
     return Variable(name, ("galaxy", "filter"), "float64", "uJy", long_name)
 
 
+def _galaxy_real(name: str, units: str, long_name: str) -> Variable:
+    return _galaxy(name, "float64", units, long_name)
+
+
+def _own_sigma(name: str, units: str, long_name: str) -> Variable:
+    return Variable(name, ("galaxy", "filter"), "float64", units, long_name)
+
+
 def _filter(name: str, units: str, long_name: str) -> Variable:
     return Variable(name, ("filter",), "float64", units, long_name)
 
@@ -213,6 +221,17 @@ VARIABLES: dict[str, Variable] = {
             "fraction_in_frame",
             "1",
             "fraction of the light that is in the frame before any PSF",
+        ),
+        *_at_both(_galaxy_real, "image_height", "pixel", "height of the whole image"),
+        *_at_both(_galaxy_real, "image_width", "pixel", "width of the whole image"),
+        *_at_both(
+            _galaxy_real, "covered_fraction", "1", "fraction of the frame in the image"
+        ),
+        *_at_both(
+            _own_sigma,
+            "own_sigma",
+            "uJy / pixel",
+            "sigma of the noise that the image itself brings",
         ),
         _filter("wavelength", "Angstrom", "filter wavelength"),
         *_at_both(_filter, "psf_fwhm", "arcsec", "full width at half maximum"),

@@ -75,19 +75,23 @@ class Simulation:
         table: UserTable | None = None,
         psfs: Mapping[str, PSFImage] | None = None,
     ) -> None:
-        images = light_of(recipe)
+        self.psfs = psf_images(recipe) if psfs is None else dict(psfs)
+        """Images of PSFs that the user brought, by their source."""
+        images = light_of(recipe, self.psfs)
         self.recipe = completed(recipe, table, images)
         self.catalogue = Catalogue(self.recipe, seds, table, images)
-        self.psfs = psf_images(self.recipe) if psfs is None else dict(psfs)
-        """Images of PSFs that the user brought, by their source."""
         self.telescopes = telescopes_of(self.recipe, self.catalogue.seds, self.psfs)
         """What images are seen with, by role; empty for clean images alone."""
         self._observer = (
             Observer(self.recipe, self.telescopes, self.catalogue.table)
-            if images is None
-            else ImageObserver(self.recipe, self.telescopes, images)
+            if self.catalogue.stamps is None
+            else ImageObserver(self.recipe, self.telescopes, self.catalogue.stamps)
         )
-        self.scale = _resolved(self.catalogue) if scale is None else scale
+        if scale is None:
+            scale = _resolved(self.catalogue)
+            if isinstance(self._observer, ImageObserver):
+                self._observer.check(self.catalogue)
+        self.scale = scale
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Grids are mostly float32 at heart; half the bytes go to each worker.
@@ -139,8 +143,10 @@ class Simulation:
             The catalogue's columns, and what has to be rendered to be known.
         """
         columns = self.catalogue.columns(ids)
-        if self.recipe.angular_size or self.telescopes:
-            columns |= self._observer.fractions(columns)
+        sizes = self.catalogue.image_sizes
+        changed = self.recipe.angular_size if sizes is None else sizes.told
+        if changed or self.telescopes:
+            columns |= self._observer.truth(columns)
         return columns
 
     def render(
@@ -255,7 +261,9 @@ class Simulation:
         else:
             cubes = multiply_convolved(light, rows, index, out)
         if layer_of(name) == "noisy":
-            own = None if noise is None else noise[:, index] * rows
+            own = None
+            if noise is not None:
+                own = self._observer.own_sigma(source, noise, columns[flux])
             self._observer.add_noise(cubes, columns, role, epoch, self.scale, own)
         return cubes
 

@@ -11,7 +11,7 @@ from scipy import interpolate
 
 from argdask.angular_size import size_ratio
 from argdask.errors import InputError
-from argdask.recipe import SMALLEST_RADIUS, ComponentsProfile, Recipe
+from argdask.recipe import SMALLEST_RADIUS, ComponentsProfile, ImageProfile, Recipe
 from argdask.seds import cosmology
 
 __all__ = ["Sizes", "least_radius", "sizes_of"]
@@ -40,19 +40,28 @@ class Sizes:
         self._exponent = recipe.size_evolution
         self._redshift = redshift
         low = min(self.reference_redshift, redshift[0])
+        if isinstance(recipe.profile, ImageProfile):
+            low = 0.0  # images may be of any lower redshift
         high = max(self.reference_redshift, redshift[-1])
         # A grid of one redshift needs two nodes as well.
         nodes = np.geomspace(1 + low, (1 + high) * (1 + 1e-6), _NODES) - 1
         known = cosmology(seds).angular_diameter_distance(nodes).to_value("Mpc")
         self._distance = interpolate.CubicSpline(nodes, known)
 
-    def ratio(self, redshift: NDArray[np.float64]) -> NDArray[np.float64]:
+    def ratio(
+        self,
+        redshift: NDArray[np.float64],
+        reference: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
         """Return the angle of a galaxy over that at the reference redshift.
 
         Parameters
         ----------
         redshift
             Redshifts of galaxies (galaxy,).
+        reference
+            Those at which their sizes are known (galaxy,); left out: the reference
+            redshift.
 
         Returns
         -------
@@ -60,12 +69,12 @@ class Sizes:
             Ratios (galaxy,): of angular diameter distances, times the evolution of
             physical sizes.
         """
-        reference = np.float64(self.reference_redshift)
+        known = np.float64(self.reference_redshift) if reference is None else reference
         return size_ratio(
             self._distance(redshift),
-            self._distance(reference),
+            self._distance(known),
             redshift,
-            reference,
+            known,
             self._exponent,
         )
 

@@ -195,8 +195,8 @@ def unit_of(column: str, unit: str) -> list[str]:
     return csv(f"{column}\n1\n", "--set", f"catalogue.units={{{column}: {unit}}}")
 
 
-def choice(setting: str) -> list[str]:
-    return ["--set", setting]
+def choice(*settings: str) -> list[str]:
+    return [word for setting in settings for word in ("--set", setting)]
 
 
 SEE = "see `argdask recipe`"
@@ -1060,23 +1060,43 @@ IMAGES: dict[str, Case] = {
         "image 0 with a brightest pixel of -1",
         "subtract its background",
     ),
-    "another shape than the recipe's": (
-        lambda: pictured(images(), *choice("image_shape=[5, 4]")),
-        "image_shape",
-        "(5, 4)",
-        "cut the images",
-    ),
     "fewer images than galaxies": (
         lambda: pictured(images(), "--galaxies", "4"),
         "galaxies",
         "4",
         "set profile.draw to random",
     ),
-    "pixels of another size": (
-        lambda: pictured(images(), *choice("profile.pixel_scale=0.03")),
+    "pixels of no size": (
+        lambda: pictured(images(), *choice("angular_size=true")),
         "profile.pixel_scale",
-        "0.03",
-        "set pixel_scale to 0.03: images are not resized",
+        "nothing",
+        "give it, or pixel_scale",
+    ),
+    "images of no redshift": (
+        lambda: pictured(images(), *choice("pixel_scale=0.1", "angular_size=true")),
+        "profile.image_redshift",
+        "nothing",
+        "leave out angular_size",
+    ),
+    "images from further away": (
+        lambda: pictured(
+            images(),
+            *choice("pixel_scale=0.1", "angular_size=true"),
+            *choice("profile.image_redshift=0.7"),
+        ),
+        "profile.image_redshift",
+        "0.7",
+        "give redshifts.z_in",
+    ),
+    "telescope that is sharper than images": (
+        lambda: pictured(
+            images(),
+            *choice("pixel_scale=0.1", "profile.psf.psf_fwhm=0.3"),
+            *choice("observation.psf.psf_fwhm=0.2"),
+        ),
+        "observation.psf",
+        "a FWHM of 0.2 arcsec for an image of 0.3",
+        "give a wider one",
     ),
     "negative redshift of images": (
         lambda: pictured(images(), *choice("profile.image_redshift=-1")),

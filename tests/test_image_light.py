@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 from astropy.io import fits
 from dask.base import tokenize
-from observed import OBSERVED
+from observed import OBSERVED, OF_IMAGES
 
 import argdask as ad
 from argdask.errors import InputError
@@ -70,7 +70,13 @@ def test_columns_are_those_of_the_schema_without_a_profiles_own(stack, seds):
     pairs = ad.simulate(recipe(), seds)
     absent = {*ad.Recipe().profile.parameters, "stellar_mass", "image_redshift"}
     absent |= {n for n, variable in VARIABLES.items() if "component" in variable.dims}
-    absent |= {"bulge_to_total", "age_out", "surviving_mass_ratio", *OBSERVED}
+    absent |= {
+        "bulge_to_total",
+        "age_out",
+        "surviving_mass_ratio",
+        *OBSERVED,
+        *OF_IMAGES,
+    }
     assert validate(pairs, [name for name in VARIABLES if name not in absent]) == []
     assert absent.isdisjoint(pairs.variables)
 
@@ -195,7 +201,6 @@ def test_each_image_is_looked_at_once_and_a_few_at_a_time(stack, monkeypatch):
 
 WRONG = [
     ({"galaxies": 13}, None, "galaxies: got 13, expected at most 12, each image of im"),
-    ({"image_shape": 9}, None, "image_shape: got (9, 9), expected (6, 7), the shape "),
     ({"source": "no.npy"}, None, "images: got "),
     ({}, {"image": [0, 12]}, "catalogue.image, row 1: got 12, expected 0 to 11, the"),
     ({}, {"axis_ratio": [0.5]}, "catalogue.axis_ratio: got a column, and profile ima"),
@@ -231,11 +236,6 @@ def test_what_does_not_fit_is_told_in_one_line(stack, seds, choices, table, mess
     [
         ({"image_redshift": -0.1}, "profile.image_redshift: got -0.1, expected gre"),
         ({"image_redshift": np.inf}, "profile.image_redshift: got inf, expected a fi"),
-        (
-            {"pixel_scale": 0.03},
-            "profile.pixel_scale: got 0.03, expected that of the recipe, 0.06; set "
-            "pixel_scale to 0.03: images are not resized",
-        ),
     ],
 )
 def test_what_images_cannot_be_is_told_in_one_line(choices, message):

@@ -17,7 +17,7 @@ from astropy.modeling.models import Sersic2D
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from observed import OBSERVED
+from observed import OBSERVED, OF_IMAGES
 from scipy import special
 
 from argdask import observing
@@ -269,7 +269,13 @@ def test_building_and_looking_make_no_image(seds, monkeypatch):
     lazy.chunk(galaxy=8)
     others = {"stellar_mass", "group", "image", "image_redshift", "invalid_pixels"}
     others |= {n for n, variable in VARIABLES.items() if "component" in variable.dims}
-    others |= {"bulge_to_total", "age_out", "surviving_mass_ratio", *OBSERVED}
+    others |= {
+        "bulge_to_total",
+        "age_out",
+        "surviving_mass_ratio",
+        *OBSERVED,
+        *OF_IMAGES,
+    }
     assert validate(lazy, [n for n in VARIABLES if n not in others]) == []
     # The poison works.
     with pytest.raises(AssertionError, match="an image was made"):

@@ -93,6 +93,19 @@ def test_a_little_noise_does_not_hide_a_cusp() -> None:
     assert found.sersic_index == pytest.approx(2.5, rel=0.1)
 
 
+def test_what_is_less_than_the_noise_is_not_fitted() -> None:
+    image = galaxy(6.0, 2.5, 0.6, 30.0, 0.1, 0.2, (61, 61))
+    sigma = 2e-3 * image.max()
+    noise = np.random.default_rng(1).normal(0.0, sigma, image.shape)
+    found, whole = fit_sersic(image + noise, sigma), fit_sersic(image + noise)
+    assert found is not None
+    assert whole is not None
+    # Steps of a hundredth of chi-square are a tenth of sigma in a parameter.
+    np.testing.assert_allclose(found, whole, rtol=0.03, atol=3e-3)
+    # More noise than any fit can leave.
+    assert fit_sersic(image + noise, 50 * sigma) is None
+
+
 def test_the_same_image_has_the_same_bits() -> None:
     image = galaxy(6.0, 2.5, 0.6, 30.0, 0.1, 0.2, (41, 41))
     first = fit_sersic(image)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from dask.base import tokenize
-from observed import OBSERVED
+from observed import OBSERVED, OF_IMAGES
 
 from argdask.recipe import Recipe
 from argdask.schema import VARIABLES, validate
@@ -23,6 +23,7 @@ OTHERS = (
     *("bulge_to_total", "light_fraction", "component_sed_index"),
     *("component_flux_in", "component_flux_out"),
     *OBSERVED,
+    *OF_IMAGES,
 )
 MANY_LAWS: dict[str, Any] = {
     **SMALL,
