@@ -18,7 +18,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy import optimize
 
 __all__ = ["PRESETS", "Preset", "preset_of"]
 
@@ -195,6 +194,9 @@ def _moffat_beta(fwhm: float, radius: float, share: float) -> float:
         ratio = 4.0 * (radius / fwhm) ** 2 * math.expm1(math.log(2.0) / beta)
         outside: float = (1.0 + ratio) ** (1.0 - beta)
         return 1.0 - outside - share
+
+    # Recipes are read by commands that need nothing else of scipy.
+    from scipy import optimize  # noqa: PLC0415
 
     return float(optimize.brentq(excess, 1.01, 50.0))
 
