@@ -142,6 +142,29 @@ def test_images_shrink_as_galaxies_are_rendered(seds, clean, name, at):
     np.testing.assert_allclose(clean[f"fraction_in_frame_{end}"], sums, rtol=1e-6)
 
 
+def test_what_no_profile_describes_shrinks_as_well(seds):
+    # An arm beside a galaxy with a cusp, which is fitted alone.
+    def whole(ratio: float, shape: tuple[int, int]) -> Any:
+        arm = sersic(
+            *([8.0 * ratio], [0.5], [0.4], [120.0], [9.0 * ratio], [-7.0 * ratio]),
+            shape=shape,
+            dtype=np.float64,
+        )
+        return rendered(ratio, shape)[2] + 0.1 * arm[0]
+
+    light = whole(1.0, SHAPE)
+    table = {name: np.array(values)[[2]] for name, values in TABLE.items()}
+    table["image"] = [0]
+    pairs = ad.simulate(recipe(light[None]), seds, catalogue=table)
+    for name, at in (("input", "z_in"), ("target", "z_out")):
+        (ratio,) = ratios(seds, table, at)
+        expected = whole(ratio, FRAME) / light.sum()
+        found = stamps(pairs, name)[0, :, :, 0]
+        inside = inner(ratio)[0]
+        assert abs(found - expected)[inside].max() < BAR * expected.max()
+        assert found[inside].sum() == pytest.approx(expected[inside].sum(), rel=1e-3)
+
+
 def test_the_outskirts_go_on_where_an_image_ends(seds, clean):
     # An exponential galaxy at z = 1 has 47 of its 81 pixels, and so has to be in a
     # frame of 61.
