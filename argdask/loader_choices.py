@@ -64,7 +64,7 @@ class LoaderChoices(Choices):
     """Further columns: any that a dataset of these galaxies has."""
     augment: Annotated[tuple[Augmentation, ...], BeforeValidator(_listed)] = ()
     """`flip`: mirrored in x and in y at random; `turn`: turned by quarters at random;
-    `noise`: fresh noise in each epoch, from a recipe."""
+    `noise`: fresh noise in each epoch, on the layer before."""
     transform: Any = None
     """Applied to images (galaxy, y, x, filter): a callable, or one for the input and
     one for the target."""

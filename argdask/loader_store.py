@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from argdask.catalogue import Columns
 from argdask.errors import InputError
-from argdask.loader_choices import LoaderChoices
+from argdask.loader_choices import LoaderChoices, Role
+from argdask.renoising import FreshNoise
+from argdask.schema import ENDS, image_name
 from argdask.store.attributes import readable
 from argdask.store.plan import Plan
 from argdask.store.reading import open_pairs
@@ -21,6 +23,8 @@ from argdask.store.row_reading import ImageRows
 from argdask.store.work import read_attributes, read_plan
 
 __all__ = ["StoreSource"]
+
+ROLES: tuple[Role, ...] = ("input", "target")
 
 # Columns are kept in memory up to this size [bytes].
 _COLUMN_BYTES = 2**28
@@ -55,6 +59,8 @@ class StoreSource:
         parts = range(plan.parts) if complete else _parts_done(self._path, plan)
         self.units = [unit for part in parts for unit in _units(plan, part, choices)]
         self.images = tuple(str(name) for name in pairs.data_vars)
+        self._fresh = _fresh_noise(pairs, choices)
+        self.images += tuple(n for n in self._fresh if n not in self.images)
         self.truth = frozenset(
             str(name) for name, one in pairs.coords.items() if "galaxy" in one.dims
         )
@@ -80,23 +86,68 @@ class StoreSource:
     ) -> _Opened:
         """Read the columns of galaxies and open the files with their images."""
         wanted = {name: self._columns.rows(name, rows) for name in columns}
+        fresh = {name: self._fresh[name] for name in images if name in self._fresh}
+        drawn = {}
+        for name, noise in fresh.items():
+            truth = [self._columns.rows(one, rows) for one in noise.columns]
+            drawn[name] = _Draw(noise, truth, epoch)
+        stored = dict.fromkeys(
+            fresh[name].before if name in fresh else name for name in images
+        )
         with readable(self._path):
-            opened = ImageRows(self._path, self._plan, images, self._shape, rows)
-        return _Opened(self._path, opened, wanted)
+            opened = ImageRows(self._path, self._plan, [*stored], self._shape, rows)
+        return _Opened(self._path, opened, wanted, drawn)
 
 
 class _Opened:
     """Galaxies whose columns are read, and the files with their images."""
 
-    def __init__(self, path: Path, rows: ImageRows, columns: Columns) -> None:
+    def __init__(
+        self, path: Path, rows: ImageRows, columns: Columns, drawn: dict[str, _Draw]
+    ) -> None:
         self.columns = columns
-        self._path, self._rows = path, rows
+        self._path, self._rows, self._drawn = path, rows, drawn
 
     def fill(self, some: slice, memories: Mapping[str, NDArray[np.float32]]) -> None:
         """Read images of galaxies into memory."""
         with readable(self._path):
             for name, memory in memories.items():
-                self._rows.read(name, some, memory)
+                fresh = self._drawn.get(name)
+                stored = name if fresh is None else fresh.noise.before
+                self._rows.read(stored, some, memory)
+                if fresh is not None:
+                    fresh.add(some, memory)
+
+
+class _Draw(NamedTuple):
+    """The noise of one epoch of some galaxies."""
+
+    noise: FreshNoise
+    """Of the image."""
+    truth: list[NDArray[Any]]
+    """What it follows from."""
+    epoch: int
+    """Number of the draw."""
+
+    def add(self, some: slice, memory: NDArray[np.float32]) -> None:
+        """Add it to images of some of the galaxies."""
+        columns = [one[some] for one in self.truth]
+        self.noise.draw(memory, columns, self.epoch, memory)
+
+
+def _fresh_noise(pairs: xr.Dataset, choices: LoaderChoices) -> dict[str, FreshNoise]:
+    """Return what draws noise, by the image that gets it; empty if none is asked."""
+    if "noise" not in choices.augment:
+        return {}
+    roles = [role for role in ROLES if choices.layer(role) == "noisy"]
+    if not roles or f"background_sigma_{ENDS[roles[0]]}" not in pairs.coords:
+        raise InputError(
+            "augment",
+            "noise",
+            "noisy layers of a store with noise, of which each epoch can have other",
+            "leave it out, or choose layers='noisy'",
+        )
+    return {image_name(role, "noisy"): FreshNoise(pairs, role) for role in roles}
 
 
 class _Columns:
@@ -135,13 +186,6 @@ def _check(choices: LoaderChoices) -> None:
             raise InputError(
                 name, "a value, with a store", "it with a recipe alone", "leave it out"
             )
-    if "noise" in choices.augment:
-        raise InputError(
-            "augment",
-            "noise, with a store",
-            "fresh noise from a recipe alone",
-            "stream from the recipe",
-        )
 
 
 def _parts_done(path: Path, plan: Plan) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from argdask.observing import noise_keys
 from argdask.own_noise import Levels, OwnNoise
 from argdask.schema import ENDS, VARIABLES, image_name
 
-__all__ = ["add_noise"]
+__all__ = ["FreshNoise", "add_noise"]
 
 
 def add_noise(pairs: xr.Dataset, epoch: int = 0) -> xr.Dataset:
@@ -66,39 +67,86 @@ def add_noise(pairs: xr.Dataset, epoch: int = 0) -> xr.Dataset:
             "pairs of a recipe with observation.noise",
             "make them with it",
         )
-    keys = noise_keys(int(json.loads(pairs.attrs["recipe"])["seed"]))
     found = {}
     for role in known:
-        before = pairs[_layer_before(pairs, role)]
-        own, level = _own_noise(pairs, ENDS[role]), _levels(pairs, role)
-
-        def draw(
-            images: NDArray[np.float32],
-            ids: NDArray[np.int64],
-            *there: NDArray[np.float64],
-            role: str = role,
-            levels: Levels = level,
-        ) -> NDArray[np.float32]:
-            if there:
-                levels = levels._replace(own=OwnNoise(*there))
-            return own_noise.add_noise(images, ids, keys, role, int(epoch), levels)
-
-        name = image_name(role, "noisy")
-        options: dict[str, Any] = {"output_dtypes": [np.float32]}
-        cube = ["y", "x", "filter"]
+        seen = FreshNoise(pairs, role)
+        cube, dims = ["y", "x", "filter"], [list(pairs[n].dims) for n in seen.columns]
         drawn = xr.apply_ufunc(
-            draw,
-            before,
-            pairs["galaxy_id"],
-            *own,
-            input_core_dims=[cube, [], *([["filter"], [], []] if own else [])],
+            lambda images, *columns, seen=seen: seen.draw(images, columns, int(epoch)),
+            pairs[seen.before],
+            *(pairs[name] for name in seen.columns),
+            input_core_dims=[cube, *([d for d in one if d in cube] for one in dims)],
             output_core_dims=[cube],
             dask="parallelized",
-            dask_gufunc_kwargs={},
-            **options,
+            output_dtypes=[np.float32],
         )
+        name = image_name(role, "noisy")
         found[name] = drawn.assign_attrs(VARIABLES[name].attrs)
     return pairs.assign(found)
+
+
+class FreshNoise:
+    """The noise of one image of pairs, as their recipe has it.
+
+    Parameters
+    ----------
+    pairs
+        Training pairs that say what noise they have.
+    role
+        Either input or target.
+
+    Raises
+    ------
+    InputError
+        If the layer before it is not there.
+    """
+
+    def __init__(self, pairs: xr.Dataset, role: str) -> None:
+        end = ENDS[role]
+        self._role = role
+        self._keys = noise_keys(int(json.loads(pairs.attrs["recipe"])["seed"]))
+        self._scale = float(pairs.attrs["scale"])
+        sigma = self._scale * pairs[f"background_sigma_{end}"].values
+        self._levels = Levels(pairs[f"gain_{end}"].values / self._scale, sigma)
+        self.before = _layer_before(pairs, role)
+        """Name of the images that it is added to."""
+        own = (f"own_sigma_{end}", f"image_height_{end}", f"image_width_{end}")
+        there = own[0] in pairs.coords
+        self.columns = ("galaxy_id", *(own if there else ()))
+        """Names of the truth that it follows from."""
+
+    def draw(
+        self,
+        images: NDArray[np.float32],
+        columns: Sequence[NDArray[Any]],
+        epoch: int,
+        out: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Add it to images.
+
+        Parameters
+        ----------
+        images
+            Without it (galaxy, y, x, filter).
+        columns
+            The truth about the same galaxies, in the order of `columns`.
+        epoch
+            Which of many draws.
+        out
+            Memory for the result, which may be `images`; new if left out.
+
+        Returns
+        -------
+        ndarray
+            The images with noise.
+        """
+        ids, *own = columns
+        levels = self._levels
+        if own:
+            sigma, height, width = own
+            levels = levels._replace(own=OwnNoise(self._scale * sigma, height, width))
+        told = self._keys, self._role, epoch, levels
+        return own_noise.add_noise(images, ids, *told, out)
 
 
 def _layer_before(pairs: xr.Dataset, role: str) -> str:
@@ -113,20 +161,3 @@ def _layer_before(pairs: xr.Dataset, role: str) -> str:
             "keep that layer: observation.layers",
         )
     return name
-
-
-def _levels(pairs: xr.Dataset, role: str) -> Levels:
-    """Return electrons and sigma in the unit of the images."""
-    scale = float(pairs.attrs["scale"])
-    end = ENDS[role]
-    sigma = scale * pairs[f"background_sigma_{end}"].values
-    return Levels(pairs[f"gain_{end}"].values / scale, sigma)
-
-
-def _own_noise(pairs: xr.Dataset, end: str) -> list[xr.DataArray]:
-    """Return what `OwnNoise` takes; nothing for images without noise of their own."""
-    sides = [f"image_height_{end}", f"image_width_{end}"]
-    if f"own_sigma_{end}" not in pairs.coords:
-        return []
-    sigma = float(pairs.attrs["scale"]) * pairs[f"own_sigma_{end}"]
-    return [sigma, *(pairs[side] for side in sides)]

@@ -137,20 +137,26 @@ def test_layers_are_those_that_simulate_makes(
 
 
 def test_noise_is_fresh_in_each_epoch_if_asked_for(
-    observed: ad.Recipe, seds: xr.DataArray
+    observed: ad.Recipe, seds: xr.DataArray, tmp_path: Path
 ) -> None:
     pairs = ad.simulate(observed, seds)
+    layers = observed.observation.model_copy(update={"layers": ("convolved",)})
+    few = observed.model_copy(update={"observation": layers})
+    for place, recipe in (("all.nc", observed), ("few.zarr", few)):
+        ad.write(recipe, tmp_path / place, seds=seds)
     told = {"layers": "noisy", "batch_size": 6}
     for epoch in (0, 3):
         again = ad.add_noise(pairs, epoch=epoch)
-        fresh = joined(ad.batches(observed, epoch=epoch, augment="noise", **told))
         kept = joined(ad.batches(observed, epoch=epoch, **told))
-        ids = fresh["galaxy_id"]
-        assert np.array_equal(kept["galaxy_id"], ids)
+        for source in (observed, tmp_path / "all.nc", tmp_path / "few.zarr"):
+            fresh = joined(ad.batches(source, epoch=epoch, augment="noise", **told))
+            ids = fresh["galaxy_id"]
+            for role in ("input", "target"):
+                name = f"{role}_noisy"
+                assert np.array_equal(fresh[role], again[name].values[ids])
         for role in ("input", "target"):
             name = f"{role}_noisy"
-            assert np.array_equal(fresh[role], again[name].values[ids])
-            assert np.array_equal(kept[role], pairs[name].values[ids])
+            assert np.array_equal(kept[role], pairs[name].values[kept["galaxy_id"]])
     assert not np.array_equal(fresh["input"], kept["input"])
 
 
@@ -403,7 +409,7 @@ def test_wrong_choices_are_told_in_one_line(
         (store, {"truth": ["half_light"]}, r"truth: .*nearest: half_light_radius"),
         (oblong, {"augment": ["turn"]}, r"augment: got turn, .*use flip alone"),
         (recipe, {"augment": ["noise"]}, r"augment: got noise, .*layers='noisy'"),
-        (store, {"augment": ["noise"]}, r"augment: got noise, .*from the recipe"),
+        (store, {"augment": ["noise"]}, r"augment: got noise, .*layers='noisy'"),
         (recipe, {"augment": "turns"}, r"augment.*: got turns, "),
         (recipe, {"filters": []}, r"filters: .*at least one"),
         (recipe, {"epochs": True}, r"epochs: .*see `help\(argdask.batches\)`"),
