@@ -344,3 +344,7 @@ def test_exports_have_every_layer(good: Path, pairs: xr.Dataset) -> None:
     with xr.open_dataset("all.nc") as single:
         for name in OBSERVED | set(IMAGES):
             np.testing.assert_array_equal(single[name], pairs[name], err_msg=name)
+    with xr.open_dataset("all.nc", group="psfs") as psfs:
+        # A star in the middle of each frame, in each filter.
+        assert psfs["psf_in"].sizes["filter"] == pairs.sizes["filter"]
+        np.testing.assert_allclose(psfs["psf_out"].sum(("y", "x")), 1, rtol=1e-6)

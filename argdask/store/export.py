@@ -117,8 +117,8 @@ def export(
     name only when it is whole.
 
     The one netCDF file holds what `open_pairs` shows, and the SED grid, the user's
-    catalogue and the statistics of pixels in the groups `seds`, `catalogue` and
-    `statistics`.
+    catalogue, PSFs and the statistics of pixels in the groups `seds`, `catalogue`,
+    `psfs` and `statistics`.
 
     Examples
     --------

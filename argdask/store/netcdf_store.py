@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from xarray.core import indexing
 
-from argdask import seds as grids
 from argdask.catalogue import Columns
 from argdask.errors import InputError
-from argdask.psf import PSFImage
-from argdask.psf_labels import has_psfs, labelled_psfs, psfs_in
-from argdask.schema import IMAGES, VARIABLES
+from argdask.psf_labels import has_psfs, labelled_psfs
+from argdask.schema import VARIABLES
 from argdask.simulation import Simulation, attributes_of, dataset_of
-from argdask.store.attributes import read_root, root_attributes
+from argdask.store.attributes import root_attributes
 from argdask.store.files import FileRecord
 from argdask.store.netcdf_files import (
     new_file,
     put,
-    read_dataset,
-    stored_bytes,
     write_variables,
 )
 from argdask.store.netcdf_pairs import define_pairs, write_seds
-from argdask.store.part_files import ColumnOfFiles, file_name
+from argdask.store.netcdf_reading import (
+    BLOCK,
+    METADATA,
+    PART,
+    PSFS,
+    SEDS,
+    STATISTICS,
+    TABLE,
+    open_lazily,
+    read_psfs,
+    read_seds,
+    read_statistics,
+    read_table,
+    sizes_on_disk,
+)
+from argdask.store.part_files import file_name
 from argdask.store.pieces import (
     PixelCount,
     chunks_of_images,
@@ -38,7 +47,6 @@ from argdask.store.pieces import (
 )
 from argdask.store.plan import Plan
 from argdask.store.tallies import Tally
-from argdask.tables import UserTable
 
 __all__ = [
     "METADATA",
@@ -56,17 +64,6 @@ __all__ = [
     "write_skeleton",
     "write_statistics",
 ]
-
-METADATA = "manifest.json"
-STATISTICS = "statistics.nc"
-
-_SEDS = "seds.nc"
-_TABLE = "catalogue.nc"
-_PSFS = "psfs.nc"
-
-# First words of the names of files with images, and of those with truth columns alone.
-_PART = "part"
-_BLOCK = "coordinates"
 
 
 def write_skeleton(folder: Path, simulation: Simulation, plan: Plan) -> None:
@@ -94,16 +91,16 @@ def write_skeleton(folder: Path, simulation: Simulation, plan: Plan) -> None:
             "none for a netCDF store, which most programs could not read otherwise",
             "choose none, or a path that ends in .zarr",
         )
-    with new_file(folder / _SEDS, {"title": "SED grid"}) as (file, _):
+    with new_file(folder / SEDS, {"title": "SED grid"}) as (file, _):
         write_seds(file, simulation.catalogue.seds)
     write_statistics(folder, statistics_of_nothing(simulation, plan))
     if simulation.catalogue.table is not None:
         table = simulation.catalogue.table.first(plan.galaxies).to_dataset()
-        with new_file(folder / _TABLE, {"title": "galaxies given"}) as (file, _):
+        with new_file(folder / TABLE, {"title": "galaxies given"}) as (file, _):
             write_variables(file, {str(name): v for name, v in table.variables.items()})
     if has_psfs(simulation):
         seen = labelled_psfs(simulation)
-        with new_file(folder / _PSFS, {"title": "point-spread functions"}) as (file, _):
+        with new_file(folder / PSFS, {"title": "point-spread functions"}) as (file, _):
             write_variables(file, {str(name): v for name, v in seen.variables.items()})
     manifest = _manifest(simulation, plan)
     (folder / METADATA).write_text(json.dumps(manifest, indent=2), "utf-8")
@@ -136,7 +133,7 @@ def _manifest(simulation: Simulation, plan: Plan) -> dict[str, Any]:
     return {
         "attributes": root_attributes(simulation, plan),
         "sizes": {**sizes, "galaxy": plan.galaxies, "y": height, "x": width},
-        "rows": {_PART: plan.part, _BLOCK: plan.block},
+        "rows": {PART: plan.part, BLOCK: plan.block},
         "variables": {**images, **columns},
     }
 
@@ -149,56 +146,6 @@ def _truth(simulation: Simulation, columns: Columns) -> dict[str, xr.Variable]:
         for name, variable in labelled.variables.items()
         if name in columns or "galaxy" not in variable.dims
     }
-
-
-def read_seds(path: Path) -> xr.DataArray:
-    """Return the SED grid that a store carries, in memory.
-
-    Parameters
-    ----------
-    path
-        The store.
-
-    Returns
-    -------
-    DataArray
-        The grid (redshift, filter, template) [uJy].
-    """
-    grid = read_dataset(path / _SEDS)
-    names = [name for name in grid.variables if name != "flux"]
-    return grids.check_seds(grid.set_coords(names)["flux"])
-
-
-def read_table(path: Path) -> UserTable:
-    """Return the user's catalogue that a store carries, in memory.
-
-    Parameters
-    ----------
-    path
-        The store.
-
-    Returns
-    -------
-    UserTable
-        The catalogue.
-    """
-    return UserTable.from_dataset(read_dataset(path / _TABLE))
-
-
-def read_psfs(path: Path) -> dict[str, PSFImage]:
-    """Return the images of PSFs that a store carries, in memory.
-
-    Parameters
-    ----------
-    path
-        The store.
-
-    Returns
-    -------
-    dict
-        Images by their source.
-    """
-    return psfs_in(read_dataset(path / _PSFS))
 
 
 def write_statistics(folder: Path, statistics: xr.Dataset) -> None:
@@ -215,24 +162,6 @@ def write_statistics(folder: Path, statistics: xr.Dataset) -> None:
     with new_file(folder / STATISTICS, attributes) as (file, _):
         named = {str(name): one for name, one in statistics.variables.items()}
         write_variables(file, named)
-
-
-def read_statistics(path: Path) -> xr.Dataset:
-    """Return the statistics of pixels that a store carries, in memory.
-
-    Parameters
-    ----------
-    path
-        The store.
-
-    Returns
-    -------
-    Dataset
-        By image variable and filter.
-    """
-    found = read_dataset(path / STATISTICS)
-    found.attrs = {"softening": float(found.attrs["softening"])}
-    return found
 
 
 def write_block(
@@ -258,7 +187,7 @@ def write_block(
     """
     columns = columns_of_rows(simulation, *plan.rows_of_block(index))
     truth = _truth(simulation, columns)
-    place = file_name(_BLOCK, index)
+    place = file_name(BLOCK, index)
     with new_file(path / place, _attributes(simulation)) as (file, whole):
         define_pairs(file, truth, plan.chunk, compressed=True)
         for name, variable in truth.items():
@@ -303,7 +232,7 @@ def write_part(
         name: _described(name, simulation, galaxies) for name in simulation.images
     }
     count = PixelCount(simulation, plan, index)
-    place = file_name(_PART, index)
+    place = file_name(PART, index)
     with new_file(path / place, _attributes(simulation)) as (file, whole):
         define_pairs(file, {**truth, **images}, plan.chunk)
         for name, variable in truth.items():
@@ -333,49 +262,6 @@ def _attributes(simulation: Simulation) -> dict[str, Any]:
     return {**attributes_of(simulation), "recipe": recipe}
 
 
-def open_lazily(path: Path, *, complete: bool) -> xr.Dataset:
-    """Open a store without reading a value of a galaxy, and without dask.
-
-    Parameters
-    ----------
-    path
-        The store.
-    complete
-        Whether all of its files must be there.
-
-    Returns
-    -------
-    Dataset
-        Images and truth columns.
-    """
-    manifest = read_root(path / METADATA)
-    found: dict[str, xr.Variable] = {}
-    for name, told in manifest["variables"].items():
-        data: Any
-        if "values" in told:
-            text = told["dtype"] == "string"
-            data = np.array(
-                told["values"], np.dtypes.StringDType() if text else told["dtype"]
-            )
-        else:
-            kind = _PART if name in IMAGES else _BLOCK
-            # The working directory may be another one when it is read.
-            column = ColumnOfFiles(
-                folder=path.absolute(),
-                kind=kind,
-                name=name,
-                rows=manifest["rows"][kind],
-                shape=tuple(manifest["sizes"][dim] for dim in told["dims"]),
-                dtype=np.dtype(told["dtype"]),
-                fill_value=None if complete else VARIABLES[name].fill_value,
-            )
-            data = indexing.LazilyIndexedArray(column)
-        found[name] = xr.Variable(told["dims"], data, told["attributes"])
-    images = {name: v for name, v in found.items() if name in IMAGES}
-    coordinates = {name: v for name, v in found.items() if name not in IMAGES}
-    return xr.Dataset(images, coordinates, manifest["attributes"])
-
-
 def committed(path: Path, root: dict[str, Any]) -> dict[str, Any]:
     """Return the manifest as it is in a complete store.
 
@@ -392,28 +278,3 @@ def committed(path: Path, root: dict[str, Any]) -> dict[str, Any]:
         The same: it has all that readers need from the beginning.
     """
     return dict(root)
-
-
-def sizes_on_disk(path: Path) -> dict[str, int]:
-    """Return the bytes on disk of each variable that has files.
-
-    Parameters
-    ----------
-    path
-        The store.
-
-    Returns
-    -------
-    dict
-        Bytes by name; those of truth columns are the sum of both places.
-    """
-    found: Counter[str] = Counter()
-    parts = sorted(path.glob(f"{_PART}-*.nc"))
-    if parts:
-        # All but the last are alike: images and columns in them are not compressed.
-        for name, size in stored_bytes(parts[0]).items():
-            found[name] += size * (len(parts) - 1)
-        found.update(stored_bytes(parts[-1]))
-    for block in path.glob(f"{_BLOCK}-*.nc"):
-        found.update(stored_bytes(block))
-    return dict(found)

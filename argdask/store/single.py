@@ -8,6 +8,7 @@ from typing import Any
 
 import xarray as xr
 
+from argdask.psf_labels import has_psfs, labelled_psfs
 from argdask.schema import IMAGES
 from argdask.simulation import Simulation
 from argdask.store.netcdf_files import (
@@ -63,7 +64,7 @@ def write_single(
     pairs
         The pairs, lazy without dask.
     simulation
-        What made them: its SED grid and the user's catalogue go into groups.
+        What made them: its SED grid, the user's catalogue and PSFs go into groups.
     plan
         The plan of their store.
     statistics
@@ -82,14 +83,19 @@ def write_single(
         for name in images:
             _copy(file, name, variables[name], plan.chunk, show)
         write_seds(file.createGroup("seds"), simulation.catalogue.seds)
-        group = file.createGroup("statistics")
-        set_attributes(group, statistics.attrs)
-        named = {str(name): one for name, one in statistics.variables.items()}
-        write_variables(group, named)
+        _write_group(file, "statistics", statistics)
         if simulation.catalogue.table is not None:
-            table = simulation.catalogue.table.first(plan.galaxies).to_dataset()
-            given = {str(name): one for name, one in table.variables.items()}
-            write_variables(file.createGroup("catalogue"), given)
+            table = simulation.catalogue.table.first(plan.galaxies)
+            _write_group(file, "catalogue", table.to_dataset())
+        if has_psfs(simulation):
+            _write_group(file, "psfs", labelled_psfs(simulation))
+
+
+def _write_group(file: Any, name: str, labelled: xr.Dataset) -> None:
+    """Write a dataset as a group of a file."""
+    group = file.createGroup(name)
+    set_attributes(group, labelled.attrs)
+    write_variables(group, {str(key): one for key, one in labelled.variables.items()})
 
 
 def _copy(
