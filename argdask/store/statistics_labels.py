@@ -66,9 +66,10 @@ def labelled(
         array = np.asarray(nothing if values is None else values[name], kind)
         attributes = {"units": units, "long_name": long_name}
         found[name] = ((*dims, *more), array, attributes)
+    share = {"units": "%", "long_name": "share of the pixels that are not above"}
     coordinates = {
         "variable": ("variable", np.array(variables, _STRINGS)),
         "filter": ("filter", np.array(filters, _STRINGS)),
-        "percentile": ("percentile", np.array(PERCENTILES), {"units": "%"}),
+        "percentile": ("percentile", np.array(PERCENTILES), share),
     }
     return xr.Dataset(found, coordinates, {"softening": softening})

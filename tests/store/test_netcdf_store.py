@@ -255,7 +255,7 @@ def test_metadata_keep_the_climate_and_forecast_conventions(netcdf_store: Path) 
     # people, 5 coordinates, 2.2 types.
     types = {np.dtype(t) for t in ("i1", "i4", "i8", "f4", "f8")}
     # UDUNITS has no unit of flux density, of magnitudes, of pixels or of the Sun.
-    known = {"1", "arcsec", "Angstrom", "degree", "yr"}
+    known = {"1", "%", "arcsec", "Angstrom", "degree", "yr"}
     unknown = {"uJy", "mag", "pixel", "solMass", "scale uJy / pixel"}
     for path in sorted(netcdf_store.glob("*.nc")):
         with netCDF4.Dataset(path) as file:
@@ -380,9 +380,12 @@ make_piece(path, plan.fingerprint, "block", 0)
     subprocess.run([sys.executable, "-c", script], check=True, env=environment)
     made = contents(tmp_path / "pairs.nc")
     expected = contents(tmp_path / "here.nc")
-    del made["manifest.json"]
-    for name in ("manifest.json", "checksums.txt", "spare.zip"):
-        del expected[name]
+    # What is written when the store is closed.
+    last = {"manifest.json", "checksums.txt", "spare.zip"}
+    last |= {"statistics.nc", "tallies.json"}
+    for files in (made, expected):
+        for name in last & files.keys():
+            del files[name]
     assert sorted(made) == sorted(expected)
     for name, data in expected.items():
         assert made[name] == data, name
@@ -448,7 +451,7 @@ for _ in range(20):
     if (path / name).exists():
         assert record_of(path / name) == record
     names = {file.name for file in path.iterdir()}
-    assert names <= {"manifest.json", "seds.nc", name}, names
+    assert names <= {"manifest.json", "seds.nc", "statistics.nc", name}, names
 print(torn)
 """
 
@@ -526,7 +529,7 @@ def test_verify_finds_one_bit_in_each_kind_of_file(
     netcdf_store: Path, tmp_path: Path
 ) -> None:
     names = {re.sub(r"\d+", "", name): name for name in contents(netcdf_store)}
-    assert len(names) == 6
+    assert len(names) == 8
     for name in names.values():
         path = shutil.copytree(netcdf_store, tmp_path / "damaged.nc")
         data = bytearray((path / name).read_bytes())
