@@ -249,8 +249,8 @@ def stop_cleanly() -> Iterator[None]:
     def stop(*_: object) -> NoReturn:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        for name in ("distributed", "tornado", "asyncio", "argdask"):
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        # Whatever levels dask gave to its loggers.
+        logging.disable(logging.CRITICAL)
         late = threading.Timer(_CLOSING, _end)
         late.daemon = True
         late.start()

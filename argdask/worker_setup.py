@@ -25,6 +25,8 @@ def dask_setup(worker: Any) -> None:
     # It warns of each part that is given up when a worker is closed on purpose.
     logging.getLogger("distributed.worker.state_machine").setLevel(logging.ERROR)
     if not job_id():
+        # The scheduler is in the process that started this one, and goes with it.
+        logging.getLogger("distributed.worker").addFilter(_is_news)
         return
     log = logging.getLogger("argdask")
     log.setLevel(logging.INFO)
@@ -32,3 +34,7 @@ def dask_setup(worker: Any) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     log.info("worker %s of job %s", worker.name, job_id())
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return "heartbeat" not in record.getMessage()

@@ -21,6 +21,10 @@ from other_user import OTHER_USER, RunAsAnother
 _FOLDER = tempfile.TemporaryDirectory(prefix="argdask-tests-")
 os.environ.setdefault("ARGDASK_CACHE", _FOLDER.name)
 
+# Doctests are sought in every other file: these are no modules of tests, and some of
+# them have one name.
+collect_ignore_glob = ["conftest.py", "*/conftest.py", "benchmarks/*"]
+
 # A busy machine is slow, not wrong.
 settings.register_profile("argdask", deadline=None, derandomize=True)
 settings.load_profile("argdask")

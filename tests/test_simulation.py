@@ -21,7 +21,7 @@ SMALL = {"image_shape": (9, 11), "scale": 1.7}
 OTHERS = (
     *("stellar_mass", "group", "image", "image_redshift", "invalid_pixels"),
     *("bulge_to_total", "light_fraction", "component_sed_index"),
-    *("component_flux_in", "component_flux_out"),
+    *("component_flux_in", "component_flux_out", "age_out", "surviving_mass_ratio"),
     *OBSERVED,
     *OF_IMAGES,
 )
