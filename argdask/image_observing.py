@@ -206,10 +206,14 @@ class ImageObserver(Observer):
         Returns
         -------
         dict
-            ``fraction_in_frame_in`` and ``_out`` (galaxy,), and the noise of the images
+            ``fraction_in_frame_in`` and ``_out`` (galaxy,), of the light in the pixels
+            of the image, which extended ones exceed, and the noise of the images
             where telescopes have noise, ``own_sigma_in`` and ``_out`` (galaxy, filter).
         """
         found = super().truth(columns)
+        totals = self._images.totals(columns)
+        for end in ENDS.values():
+            found[f"fraction_in_frame_{end}"] /= totals
         for role, telescope in self.telescopes.items():
             if telescope.noisy:
                 end, source = ENDS[role], self.source(role, "noisy")

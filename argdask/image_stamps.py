@@ -264,6 +264,31 @@ class ImageStamps:
         sigma *= np.array(spread)
         return sigma
 
+    def totals(self, columns: Columns) -> Floats:
+        """Return what the pixels of images add up to, in the unit of stamps.
+
+        Parameters
+        ----------
+        columns
+            The catalogue's columns.
+
+        Returns
+        -------
+        ndarray
+            The sums (galaxy,).
+        """
+        count = columns["image"].size
+        totals = np.ones(count)
+        if not count or not self._peak:
+            return totals
+        rows = self.images.stack.rows_of(columns["image"])
+        for some in self.images.batches(count):
+            numbers = rows[some].tolist()
+            pixels = self._read(numbers)
+            for row, image in enumerate(numbers, some.start):
+                totals[row] = pixels[image].sum() / self._unit(image, pixels)
+        return totals
+
     def brightest(self, columns: Columns, light: Floats, so_far: float = 0.0) -> Floats:
         """Return the brightest pixel of inputs, where it may be a new maximum.
 

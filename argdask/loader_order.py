@@ -116,7 +116,8 @@ class Order:
             position += sum(self._size(unit, epoch) for unit in units)
             touched = range(start // size, min(-(-position // size), last))
             wanted = [b for b in touched if _is_wanted(b, share, first)]
-            if not wanted:
+            # Of a rare split a window may have no galaxy in the middle of a batch.
+            if not wanted or position == start:
                 continue
             rows = self._shuffled(units, epoch)
             cuts = [

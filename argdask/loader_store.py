@@ -140,7 +140,8 @@ def _fresh_noise(pairs: xr.Dataset, choices: LoaderChoices) -> dict[str, FreshNo
     if "noise" not in choices.augment:
         return {}
     roles = [role for role in ROLES if choices.layer(role) == "noisy"]
-    if not roles or f"background_sigma_{ENDS[roles[0]]}" not in pairs.coords:
+    roles = [one for one in roles if f"background_sigma_{ENDS[one]}" in pairs.coords]
+    if not roles:
         raise InputError(
             "augment",
             "noise",

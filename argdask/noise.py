@@ -147,6 +147,8 @@ def add_noise(
         raise ValueError("sigma must be finite and not negative")
     if not 0 <= epoch < EPOCHS:
         raise ValueError(f"epoch {epoch} is not within 0 to {EPOCHS - 1}")
+    if not galaxy_id.size:
+        return noisy
     flat = np.ascontiguousarray(images, dtype=np.float32)
     shape = (galaxy_id.size, -1, filters)
     number = epoch * len(ROLES) + ROLES[role]

@@ -134,7 +134,7 @@ class Recipe(Choices):
             if isinstance(seen, dict)
             else getattr(seen, "preset", None)
         )
-        if not isinstance(named, str) or named not in PRESETS:
+        if not isinstance(named, str) or named not in PRESETS or _is_unscaled(data):
             return data
         return {**data, "pixel_scale": preset_of(named).pixel_scale}
 
@@ -296,6 +296,14 @@ class Recipe(Choices):
                     del choices["profile"][name]
             drop_sources(choices["profile"])
         return choices
+
+
+def _is_unscaled(data: dict[str, Any]) -> bool:
+    """Whether galaxies are images of which nobody says how large their pixels are."""
+    profile = data.get("profile")
+    if isinstance(profile, dict):
+        return profile.get("name") == "images" and profile.get("pixel_scale") is None
+    return isinstance(profile, ImageProfile) and profile.pixel_scale is None
 
 
 def _with_radii(

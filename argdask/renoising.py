@@ -14,7 +14,7 @@ from argdask import noise, own_noise
 from argdask.errors import InputError
 from argdask.observing import noise_keys
 from argdask.own_noise import Levels, OwnNoise
-from argdask.schema import ENDS, VARIABLES, image_name
+from argdask.schema import ENDS, IMAGE_DIMS, VARIABLES, image_name
 
 __all__ = ["FreshNoise", "add_noise"]
 
@@ -70,6 +70,13 @@ def add_noise(pairs: xr.Dataset, epoch: int = 0) -> xr.Dataset:
     found = {}
     for role in known:
         seen = FreshNoise(pairs, role)
+        if set(pairs[seen.before].dims) != set(IMAGE_DIMS):
+            raise InputError(
+                "pairs",
+                f"images ({', '.join(map(str, pairs[seen.before].dims))})",
+                f"images ({', '.join(IMAGE_DIMS)})",
+                "select by lists: isel(galaxy=[0])",
+            )
         cube, dims = ["y", "x", "filter"], [list(pairs[n].dims) for n in seen.columns]
         drawn = xr.apply_ufunc(
             lambda images, *columns, seen=seen: seen.draw(images, columns, int(epoch)),
@@ -153,6 +160,9 @@ def _layer_before(pairs: xr.Dataset, role: str) -> str:
     """Return the name of the images that noise is added to."""
     seen = f"psf_fwhm_{ENDS[role]}" in pairs.coords
     name = image_name(role, "convolved" if seen else "clean")
+    # Without a PSF of its own the convolved layer is the clean one.
+    if not seen and name not in pairs.data_vars:
+        name = image_name(role, "convolved")
     if name not in pairs.data_vars:
         raise InputError(
             "pairs",

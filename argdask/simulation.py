@@ -30,7 +30,7 @@ from argdask.schema import (
     role_of,
 )
 from argdask.tables import UserTable
-from argdask.telescopes import hash_of_images, psf_images, telescopes_of
+from argdask.telescopes import hash_of_images, psf_images, telescopes_of, with_surveys
 
 __all__ = [
     "PIXELS_VERSION",
@@ -78,7 +78,7 @@ class Simulation:
         self.psfs = psf_images(recipe) if psfs is None else dict(psfs)
         """Images of PSFs that the user brought, by their source."""
         images = light_of(recipe, self.psfs)
-        self.recipe = completed(recipe, table, images)
+        self.recipe = with_surveys(completed(recipe, table, images), seds)
         self.catalogue = Catalogue(self.recipe, seds, table, images)
         self.telescopes = telescopes_of(self.recipe, self.catalogue.seds, self.psfs)
         """What images are seen with, by role; empty for clean images alone."""
@@ -88,7 +88,8 @@ class Simulation:
             else ImageObserver(self.recipe, self.telescopes, self.catalogue.stamps)
         )
         if scale is None:
-            scale = _resolved(self.catalogue)
+            brought = hash_of_images(self.recipe, self.psfs)
+            scale = _resolved(self.catalogue, brought)
             if isinstance(self._observer, ImageObserver):
                 self._observer.check(self.catalogue)
         self.scale = scale
@@ -379,11 +380,13 @@ def attributes_of(simulation: Simulation) -> dict[str, str | float]:
     }
 
 
-def _resolved(catalogue: Catalogue) -> float:
+def _resolved(catalogue: Catalogue, psfs: str | None) -> float:
     """Resolve the scale, or find what was resolved for the same recipe and grid."""
     table = catalogue.table
     key: tuple[str, ...]
     key = catalogue.recipe.model_dump_json(), grids.content_hash(catalogue.seds)
+    if psfs is not None:
+        key = (*key, psfs)
     if table is not None:
         key = (*key, table.content_hash())
     if catalogue.images is not None:

@@ -28,6 +28,7 @@ from argdask.recipe_observation import (
     Observation,
     Target,
 )
+from argdask.seds import check_seds
 from argdask.survey_presets import preset_of
 
 __all__ = [
@@ -38,9 +39,14 @@ __all__ = [
     "optical_psf",
     "psf_images",
     "telescopes_of",
+    "with_surveys",
 ]
 
 _PLACE = "observation."
+_KINDS = ("psf", "noise")
+
+# Beyond this, squares of numbers would overflow.
+_MOST = 1e30
 
 # At how many sigma a depth is where nothing is said; sigma_of_depth has it built in.
 _SIGNIFICANCE = 5.0
@@ -104,22 +110,78 @@ def telescopes_of(
     telescopes = {}
     _check_brightness(recipe, seds)
     for role in ROLES:
-        # What is said of the target goes before what is said of both.
-        said = observation.roles if role == "target" else observation.roles[:1]
-        choices = said[::-1]
-        psfs = _by_filter("psf", choices, names)
-        noises = _by_filter("noise", choices, names)
+        psfs, noises = (_of_role(kind, observation, role, names) for kind in _KINDS)
         optical = []
         for name, (place, choice) in psfs.items():
             with _at(place):
                 optical.append(optical_psf(choice, wavelengths[name], images))
         sigma, gain = np.zeros(len(names)), np.zeros(len(names))
-        for number, (_, noise) in enumerate(noises.values()):
+        for number, (place, noise) in enumerate(noises.values()):
             sigma[number] = background_sigma_of(noise, recipe.pixel_scale)
             gain[number] = gain_of(noise)
+            _check_finite(place, float(sigma[number]), float(gain[number]))
         psf = tuple(optical) if psfs else None
         telescopes[role] = Telescope(psf, sigma, gain, bool(noises))
     return telescopes
+
+
+def _check_finite(place: str, sigma: float, gain: float) -> None:
+    for told, number in (("background", sigma), ("gain", gain)):
+        if not (number == 0.0 or 1.0 / _MOST <= number <= _MOST):
+            expected = f"numbers that make none, or one of {1 / _MOST:g} to {_MOST:g}"
+            cure = "look at their units"
+            raise InputError(place, f"a {told} of {number:g}", expected, cure)
+
+
+def with_surveys(recipe: Recipe, seds: xr.DataArray) -> Recipe:
+    """Return a recipe with the numbers of surveys in the place of their names.
+
+    What is made of it, and read back, depends on no other package then.
+
+    Parameters
+    ----------
+    recipe
+        The choices.
+    seds
+        The SED grid.
+
+    Returns
+    -------
+    Recipe
+        The same recipe where it names no survey.
+
+    Raises
+    ------
+    InputError
+        If a survey lacks a filter, or fluxes have no meaning beside its noise.
+    ImportError
+        If its numbers are those of a package that is not installed.
+    """
+    observation = recipe.observation
+    if observation is None or not any(one.preset for _, one in observation.roles):
+        return recipe
+    _check_brightness(recipe, seds)
+    names = list(recipe.filters or map(str, check_seds(seds)["filter"].values))
+    said: dict[str, dict[str, Any]] = {}
+    for role in ROLES:
+        said[role] = {"preset": None}
+        for kind in _KINDS:
+            found = _of_role(kind, observation, role, names)
+            said[role][kind] = {name: one for name, (_, one) in found.items()} or None
+    changes = said["input"]
+    if observation.target is not None:
+        changes["target"] = observation.target.model_copy(update=said["target"])
+    seen = observation.model_copy(update=changes)
+    return recipe.model_copy(update={"observation": seen})
+
+
+def _of_role(
+    kind: str, observation: Observation, role: str, names: Sequence[str]
+) -> dict[str, tuple[str, Any]]:
+    """Return where the choice of every filter stands, and the choice, of one role."""
+    # What is said of the target goes before what is said of both.
+    said = observation.roles if role == "target" else observation.roles[:1]
+    return _by_filter(kind, said[::-1], names)
 
 
 def _by_filter(
@@ -143,15 +205,9 @@ def _by_filter(
             for name in names:
                 found.setdefault(name, (place, said))
         if one.preset is not None:
-            place = f"{_PLACE}{above}preset"
-            survey = getattr(preset_of(one.preset), kind)
-            for name in names:
-                if name in survey:
-                    choice = _CHOICES[survey[name].get("name")](**survey[name])
-                    found.setdefault(name, (place, choice))
+            _add_survey(found, kind, f"{_PLACE}{above}preset", one.preset, names)
     missing = [name for name in names if name not in found]
     if found and missing:
-        _refuse_missing(kind, missing[0], choices)
         first, *others = missing
         value = f"none for {first}" + (f" and {len(others)} more" if others else "")
         cure = f"add {first}, or give one for all filters"
@@ -159,20 +215,29 @@ def _by_filter(
     return {name: found[name] for name in names} if found else {}
 
 
-def _refuse_missing(
-    kind: str, name: str, choices: Sequence[tuple[str, Observation | Target]]
+def _add_survey(
+    found: dict[str, tuple[str, Any]],
+    kind: str,
+    place: str,
+    name: str,
+    filters: Sequence[str],
 ) -> None:
-    """Say what a preset has, where a filter has nothing from it."""
-    for above, one in choices:
-        if one.preset is not None:
-            survey = preset_of(one.preset)
+    """Add the choices of a survey for the filters that have none of their own."""
+    survey = preset_of(name)
+    choices = getattr(survey, kind)
+    for one in filters:
+        if one in found:
+            continue
+        if one not in choices:
+            known = ", ".join(choices)
+            cure = f"nearest: {nearest(one, choices)}; choose filters, or another "
             raise InputError(
-                f"{_PLACE}{above}preset",
-                f"{one.preset}, and the filter {name}",
-                f"filters of the survey, {', '.join(survey.psf)}",
-                f"nearest: {nearest(name, survey.psf)}; choose filters, or another "
-                "preset",
+                place,
+                f"{name}, and the filter {one}",
+                f"filters of the survey, {known}",
+                f"{cure}preset or SED grid",
             )
+        found[one] = (place, _CHOICES[choices[one].get("name")](**choices[one]))
 
 
 def _check_brightness(recipe: Recipe, seds: xr.DataArray) -> None:

@@ -620,3 +620,21 @@ def test_kernels_of_a_matching_are_kept_and_bits_are_the_same() -> None:
     np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal(noise, same)
     np.testing.assert_array_equal(matching.noise(own, 0.7), noise)
+
+
+def test_fractions_in_the_frame_do_not_depend_on_the_unit(seds: xr.DataArray) -> None:
+    found = [
+        ad.simulate(recipe(rendered(), normalise=unit), seds, catalogue=TABLE)
+        for unit in ("flux", "peak")
+    ]
+    for name in ("fraction_in_frame_in", "fraction_in_frame_out"):
+        # Stamps are float32, and so are images over their peak.
+        np.testing.assert_allclose(found[0][name], found[1][name], rtol=1e-5)
+        assert float(found[0][name].max()) < 1.2
+
+
+def test_a_survey_does_not_say_how_large_the_pixels_of_images_are() -> None:
+    np.save("images.npy", rendered())
+    seen_by = {"preset": "candels-deep"}
+    with pytest.raises(InputError, match="pixel_scale"):
+        Recipe(profile={"name": "images", "source": "images.npy"}, observation=seen_by)

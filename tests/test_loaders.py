@@ -136,6 +136,25 @@ def test_layers_are_those_that_simulate_makes(
                 assert np.array_equal(found[name], pairs[name].values[ids])
 
 
+def test_windows_without_a_galaxy_of_the_split_are_passed(
+    seds: xr.DataArray, tmp_path: Path
+) -> None:
+    table = {"group": np.arange(200) // 50}
+    recipe = recipe_of(seds, galaxies=200, layout={"part": 16, "chunk": 4})
+    ad.write(recipe, tmp_path / "grouped.zarr", seds=seds, catalogue=table)
+    told = {"splits": {"train": 0.5, "rest": 0.5}, "buffer": 16, "batch_size": 12}
+    for seed in range(6):
+        whole: list[int] = []
+        for split in ("train", "rest"):
+            each = {**told, "split": split, "split_seed": seed}
+            found = [*ad.batches(tmp_path / "grouped.zarr", **each)]
+            whole += [one for batch in found for one in batch["galaxy_id"].tolist()]
+            made = ad.batches(recipe, seds=seds, catalogue=table, **each)
+            ids = [one for batch in made for one in batch["galaxy_id"].tolist()]
+            assert sorted(ids) == sorted(whole[len(whole) - len(ids) :])
+        assert sorted(whole) == list(range(200))
+
+
 def test_noise_is_fresh_in_each_epoch_if_asked_for(
     observed: ad.Recipe, seds: xr.DataArray, tmp_path: Path
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from argdask.psf import Gaussian, Moffat
 from argdask.schema import ENDS, IMAGES, validate
 from argdask.seds import cosmology
 from argdask.simulation import Simulation
+from argdask.survey_presets import PRESETS
 
 PSF = {"name": "moffat", "psf_fwhm": 0.18, "beta": 3.5}
 NOISE = {"background_sigma": 2e-3, "gain": 500.0}
@@ -323,3 +326,65 @@ def test_rows_of_a_table_that_cannot_be_seen_are_refused(seds: xr.DataArray) -> 
         table = pd.DataFrame({column: [0.5, value]})
         with pytest.raises(InputError, match=column):
             ad.simulate(Recipe(**without("galaxies")), seds, catalogue=table)
+
+
+@pytest.mark.parametrize(
+    ("observation", "place"),
+    [
+        ({"preset": "ceers"}, "observation.preset"),
+        ({"preset": "ceers", "psf": {"psf_fwhm": 0.2}}, "observation.preset"),
+        (
+            {"psf": {"psf_fwhm": 0.2}, "noise": NOISE, "target": {"preset": "ceers"}},
+            "observation.target.preset",
+        ),
+    ],
+)
+def test_a_survey_without_the_filters_of_the_grid_is_refused(
+    seds: xr.DataArray, observation: dict[str, Any], place: str
+) -> None:
+    with pytest.raises(InputError, match="and the filter acs_wfc_f606w") as caught:
+        Simulation(Recipe(**choices(observation=observation)), seds)
+    assert caught.value.field == place
+
+
+def test_a_store_keeps_the_numbers_of_its_survey(
+    seds: xr.DataArray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = {"part": 4, "chunk": 4}
+    named = {"preset": "candels-deep", "target": {"psf": {"psf_fwhm": 0.3}}}
+    few = choices(observation=named, galaxies=6, layout=layout, scale=5.0)
+    ad.write(Recipe(**few), tmp_path / "seen.zarr", seds=seds)
+    more = ad.simulate(Recipe(**{**few, "galaxies": 10}), seds)
+
+    def gone() -> None:
+        raise ImportError("an extra that is not there")
+
+    monkeypatch.setitem(PRESETS, "candels-deep", gone)
+    # What is stored is opened, checked, streamed and made larger without the survey.
+    assert ad.verify(tmp_path / "seen.zarr", full=True).passed
+    stored = Recipe(**json.loads(ad.open_pairs(tmp_path / "seen.zarr").attrs["recipe"]))
+    larger = stored.model_copy(update={"galaxies": 10})
+    ad.write(larger, tmp_path / "seen.zarr")
+    pairs = ad.open_pairs(tmp_path / "seen.zarr")
+    for name in more.data_vars:
+        np.testing.assert_array_equal(pairs[name], more[name])
+    (batch,) = ad.batches(tmp_path / "seen.zarr", shuffle=False, layers="noisy")
+    np.testing.assert_array_equal(batch["input"], more["input_noisy"])
+
+
+def test_no_galaxies_have_no_noise(seds: xr.DataArray, pairs: xr.Dataset) -> None:
+    none = ad.simulate(Recipe(**SEEN), seds, [])
+    assert none["input_noisy"].shape == (0, 24, 21, 3)
+    assert ad.add_noise(pairs.isel(galaxy=slice(0))).sizes["galaxy"] == 0
+
+
+@pytest.mark.parametrize("place", [{"galaxy": 0}, {"filter": 0}])
+def test_noise_is_that_of_whole_cubes(pairs: xr.Dataset, place: dict[str, int]) -> None:
+    with pytest.raises(InputError, match="select by lists"):
+        ad.add_noise(pairs.isel(place))
+
+
+def test_numbers_that_overflow_are_refused(seds: xr.DataArray) -> None:
+    noise = {"sky_brightness": 60, "zeropoint": 0, "exposure_time": 1e-300}
+    with pytest.raises(InputError, match="got a gain of"):
+        Simulation(Recipe(**choices(observation={"noise": noise})), seds)
