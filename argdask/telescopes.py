@@ -167,7 +167,9 @@ def with_surveys(recipe: Recipe, seds: xr.DataArray) -> Recipe:
         said[role] = {"preset": None}
         for kind in _KINDS:
             found = _of_role(kind, observation, role, names)
-            said[role][kind] = {name: one for name, (_, one) in found.items()} or None
+            # In the order in which recipes have them.
+            each = {name: one for name, (_, one) in sorted(found.items())}
+            said[role][kind] = each or None
     changes = said["input"]
     if observation.target is not None:
         changes["target"] = observation.target.model_copy(update=said["target"])

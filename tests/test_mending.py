@@ -213,7 +213,9 @@ def test_a_whole_store_is_left_as_it_is(copy: Path) -> None:
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as some,
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+        ) as some,
         Client(some, set_as_default=False) as started,
     ):
         yield started

@@ -101,7 +101,9 @@ def pairs(seds: xr.DataArray, tmp_path_factory: pytest.TempPathFactory) -> xr.Da
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as some,
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+        ) as some,
         Client(some, set_as_default=False) as started,
     ):
         yield started
