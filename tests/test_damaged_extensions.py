@@ -15,6 +15,9 @@ import argdask as ad
 from argdask import cli
 from argdask.errors import IncompleteError, InputError
 from argdask.store.formats import FORMATS
+from argdask.store.receipts import done_receipts
+from argdask.store.staging import fold, staged_plan, staging_of
+from argdask.store.tallies import TALLIES
 from argdask.store.work import read_plan
 
 LAYOUT = {"part": 8, "chunk": 4, "block": 16}
@@ -270,3 +273,19 @@ def test_a_link_to_a_store_is_the_store(tmp_path, seds, capsys):
     assert link.is_symlink()
     assert np.isfinite(ad.open_pairs(path)["input"]).all()
     assert sorted(one.name for one in tmp_path.iterdir()) == ["link.zarr", "pairs.zarr"]
+
+
+def test_damaged_tallies_of_the_old_set_are_not_sealed(ready):
+    path, old, new = ready
+    tallies = path / TALLIES
+    tallies.write_bytes(tallies.read_bytes().replace(b"1", b"2", 1))
+    with pytest.raises(InputError, match=r"the whole file tallies\.json.*argdask repair"):
+        ad.finalise(path)
+    (path / TALLIES).unlink()
+    receipts = done_receipts(staging_of(path), staged_plan(path))
+    with pytest.raises(InputError, match=r"the whole file tallies\.json.*argdask repair"):
+        fold(path, staged_plan(path), receipts)
+    assert ad.repair(path).passed
+    assert {name: contents(path)[name] for name in old} == old
+    ad.finalise(path)
+    assert contents(path) == new

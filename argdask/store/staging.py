@@ -108,7 +108,7 @@ def fold(store: Path, plan: Plan, receipts: list[Receipt]) -> None:
     Raises
     ------
     InputError
-        If a file of the old set is missing.
+        If a file of the old set is missing or not as it was written.
     IncompleteError
         If a piece has no receipt.
 
@@ -128,21 +128,28 @@ def fold(store: Path, plan: Plan, receipts: list[Receipt]) -> None:
             for name, one in _sound_list(store, attributes).items()
             if (one.piece is not None and one.piece not in again) or name == TALLIES
         }
+        # All but the tallies is looked at by size only: it may be of any size.
+        told = kept.pop(TALLIES).record
+        tallies = (store / TALLIES).read_bytes() if (store / TALLIES).is_file() else b""
+        if files.record_of_bytes(tallies) != told:
+            raise _not_whole(store, TALLIES)
         for name, one in kept.items():
             file = store / name
             if not (file.is_file() and file.stat().st_size == one.record.size):
-                raise InputError(
-                    "store",
-                    str(store),
-                    f"the whole file {name}",
-                    f"mend it by `argdask repair {store}`",
-                )
-        kept.pop(TALLIES, None)
+                raise _not_whole(store, name)
         made_by = json.loads(attributes["environments"])
         texts = [json.dumps(environment, sort_keys=True) for environment in made_by]
-        tallies = (store / TALLIES).read_bytes()
         closing.finalise(staging, plan, receipts, closing.Kept(kept, texts, tallies))
     finish_fold(store)
+
+
+def _not_whole(store: Path, name: str) -> InputError:
+    return InputError(
+        "store",
+        str(store),
+        f"the whole file {name}",
+        f"mend it by `argdask repair {store}`",
+    )
 
 
 def is_folding(store: Path) -> bool:
