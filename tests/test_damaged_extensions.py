@@ -279,11 +279,11 @@ def test_damaged_tallies_of_the_old_set_are_not_sealed(ready):
     path, old, new = ready
     tallies = path / TALLIES
     tallies.write_bytes(tallies.read_bytes().replace(b"1", b"2", 1))
-    with pytest.raises(InputError, match=r"the whole file tallies\.json.*argdask repair"):
+    with pytest.raises(InputError, match=r"the whole file tallies\.json"):
         ad.finalise(path)
     (path / TALLIES).unlink()
     receipts = done_receipts(staging_of(path), staged_plan(path))
-    with pytest.raises(InputError, match=r"the whole file tallies\.json.*argdask repair"):
+    with pytest.raises(InputError, match=r"the whole file tallies\.json"):
         fold(path, staged_plan(path), receipts)
     assert ad.repair(path).passed
     assert {name: contents(path)[name] for name in old} == old

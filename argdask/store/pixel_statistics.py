@@ -208,13 +208,18 @@ def _kept(path: Path, plan: Plan, before: bytes) -> Tallies:
 def _tallies_of(
     path: Path, plan: Plan, labels: xr.Dataset, parts: Iterable[tuple[int, str]]
 ) -> Iterator[tuple[int, Tally]]:
-    """Read the tallies of parts, from the images where there is no text of them."""
+    """Read the tallies of parts, from the images where there is no text of them.
+
+    A receipt that a store of other length left has none of its histogram, perhaps.
+    """
     shape = labels.sizes["variable"], labels.sizes["filter"]
     for index, text in parts:
         try:
-            yield index, Tally.from_text(text, *shape)
+            tally = Tally.from_text(text, *shape)
+            whole = bool(tally.histogram.size) or not has_histogram(plan, index)
         except ValueError:
-            yield index, _tally_of_images(path, plan, labels, index)
+            whole = False
+        yield index, tally if whole else _tally_of_images(path, plan, labels, index)
 
 
 def _tally_of_images(path: Path, plan: Plan, labels: xr.Dataset, index: int) -> Tally:

@@ -16,6 +16,7 @@ import argdask as ad
 from argdask.errors import IncompleteError, InputError
 from argdask.inspection import inspect
 from argdask.statistics_kernels import BINS_PER_UNIT, STEPS, is_sampled
+from argdask.store import tallies
 from argdask.store.formats import FORMATS
 from argdask.store.pixel_statistics import is_of_statistics
 from argdask.store.tallies import TALLIES
@@ -191,6 +192,21 @@ def test_a_receipt_without_its_tally_is_made_up_for(
         object.__setattr__(receipt, "tally", harm(receipt.tally))
     closing.finalise(path, read_plan(path), receipts)
     assert contents(path) == contents(good)
+
+
+def test_receipts_of_a_longer_store_that_is_gone_lack_no_histogram(
+    tmp_path: Path, seds: xr.DataArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of three parts, only those of even number keep their histogram.
+    monkeypatch.setattr(tallies, "MOST_HISTOGRAMS", 2)
+    path, other = tmp_path / "pairs.zarr", tmp_path / "other.zarr"
+    ad.init(small(scale=1.0), path, seds=seds)
+    ad.part(path, 0, 1)
+    shutil.rmtree(path)
+    for place in (path, other):
+        ad.write(small(scale=1.0, galaxies=16), place, seds=seds)
+    assert set(json.loads((other / TALLIES).read_bytes())["histograms"]) == {"0", "1"}
+    assert contents(path) == contents(other)
 
 
 def test_missing_pixels_are_counted(tmp_path: Path, good: Path) -> None:
