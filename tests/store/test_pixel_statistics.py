@@ -177,6 +177,33 @@ def test_verify_sees_statistics_of_other_images(copy: Path, full: bool) -> None:
     assert full or "mean is not that of the images" in check.details[0]
 
 
+@pytest.mark.parametrize("name", ["variable", "filter"])
+def test_verify_sees_labels_of_other_images(
+    tmp_path: Path, copy: Path, name: str
+) -> None:
+    found, other = ad.pixel_statistics(copy), tmp_path / "other"
+    other.mkdir()
+    found = found.assign_coords({name: found[name].values[::-1]})
+    FORMATS[read_plan(copy).format].write_statistics(other, found)
+    for file in contents(other):
+        if is_of_statistics(read_plan(copy), file):
+            shutil.copy(other / file, copy / file)
+    check = ad.verify(copy).checks[-1]
+    assert check.details == (f"statistics: {name} is not that of the store",)
+
+
+def test_damaged_labels_of_an_incomplete_store_are_not_read(
+    tmp_path: Path, good: Path, seds: xr.DataArray
+) -> None:
+    path = tmp_path / good.name
+    ad.init(small(), path, seds=seds)
+    ad.part(path, 0, 1)
+    for name in statistics_in(path):
+        (path / name).write_bytes(b"")
+    ad.finalise(path)
+    assert contents(path) == contents(good)
+
+
 @pytest.mark.parametrize("harm", [lambda text: "", lambda text: text[:-40]])
 def test_a_receipt_without_its_tally_is_made_up_for(
     tmp_path: Path, good: Path, seds: xr.DataArray, harm: Callable[[str], str]
