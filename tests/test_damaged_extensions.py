@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,6 +16,7 @@ import xarray as xr
 import argdask as ad
 from argdask import cli
 from argdask.errors import IncompleteError, InputError
+from argdask.store import closing
 from argdask.store.formats import FORMATS
 from argdask.store.receipts import done_receipts
 from argdask.store.staging import fold, staged_plan, staging_of
@@ -289,3 +292,25 @@ def test_damaged_tallies_of_the_old_set_are_not_sealed(ready):
     assert {name: contents(path)[name] for name in old} == old
     ad.finalise(path)
     assert contents(path) == new
+
+
+def test_who_closes_an_extension_later_finds_it_closed(ready, monkeypatch):
+    path, _, new = ready
+    plan = staged_plan(path)
+    receipts = done_receipts(staging_of(path), plan)
+    finalise, refused = closing.finalise, []
+
+    def alone(*arguments: Any) -> None:
+        # Nobody else may look at the old set, or fold in, before it is closed.
+        descriptor = os.open(path, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(descriptor)
+        refused.append(arguments[0])
+        finalise(*arguments)
+
+    monkeypatch.setattr(closing, "finalise", alone)
+    for _ in range(2):
+        fold(path, plan, receipts)
+        assert contents(path) == new
+    assert refused == [staging_of(path)]
