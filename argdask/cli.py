@@ -69,9 +69,10 @@ def generate(
             stored = options.stored_recipe(out, seds, mended_later=True)
         recipe = options.recipe_of(stored, **choices)
         client = client_for(recipe)
+        goes_on = stored is not None and not options.is_any_given(seds, choices)
         with _told_warnings(), options.shown_progress() as show:
             made = ad.write(
-                recipe,
+                None if goes_on else recipe,
                 out,
                 seds=seds,
                 client=client,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,6 +30,7 @@ __all__ = [
     "galaxies",
     "grid_of",
     "images_source",
+    "is_any_given",
     "overwrite",
     "recipe_file",
     "recipe_of",
@@ -217,6 +218,24 @@ def recipe_of(
             start.pop("profile", None)
         given |= {"profile.name": "images", "profile.source": images_source}
     return assemble(start, settings, given)
+
+
+def is_any_given(seds: Any, choices: Mapping[str, Any]) -> bool:
+    """Return whether anything is asked for that a store may differ in.
+
+    Parameters
+    ----------
+    seds
+        The SED grid, if one is given.
+    choices
+        Values of the options that `recipe_of` takes, by name.
+
+    Returns
+    -------
+    bool
+        False where a store goes on as it is: files that its recipe names may be gone.
+    """
+    return seds is not None or any(one not in (None, ()) for one in choices.values())
 
 
 def stored_recipe(

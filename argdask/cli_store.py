@@ -36,7 +36,9 @@ def init(
     seds = options.grid_of(seds_file, filter_names)
     stored = None if overwrite else options.stored_recipe(out, seds)
     recipe = options.recipe_of(stored, **choices)
-    plan = ad.init(recipe, out, seds=seds, overwrite=overwrite).plan
+    goes_on = stored is not None and not options.is_any_given(seds, choices)
+    made = ad.init(None if goes_on else recipe, out, seds=seds, overwrite=overwrite)
+    plan = made.plan
     click.echo(
         f"{out}: {plan.galaxies} galaxies in {plan.parts} parts and {plan.blocks} "
         "blocks to be made.\n\n"

@@ -305,7 +305,7 @@ def _table_to_compare(
         recipe = recipe.model_copy(update={"catalogue": None})
     if catalogue is None:
         named = recipe.catalogue
-        gone = named is not None and not Path(named.path).expanduser().exists()
+        gone = named is not None and not _is_readable(named.path)
         if named is None or (gone and named == own.recipe.catalogue):
             return own.catalogue.table
     return table_of(recipe, catalogue)
@@ -313,9 +313,15 @@ def _table_to_compare(
 
 def _psfs_to_compare(recipe: Recipe, own: Simulation) -> Mapping[str, PSFImage] | None:
     """Return the store's images of PSFs, if those that are named are the same, gone."""
-    gone = not all(Path(source).expanduser().exists() for source in own.psfs)
-    named = recipe.observation == own.recipe.observation
+    gone = not all(map(_is_readable, own.psfs))
+    mine, stored = (getattr(one.profile, "psf", None) for one in (recipe, own.recipe))
+    named = recipe.observation == own.recipe.observation and mine == stored
     return own.psfs if gone and named else None
+
+
+def _is_readable(path: str) -> bool:
+    # Whether it exists cannot even be asked in the folder of somebody else.
+    return os.access(Path(path).expanduser(), os.R_OK)
 
 
 def _asked(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,9 @@ __all__ = ["Summary", "close", "resumable", "tidy", "work_has_ended", "write"]
 
 # How long others may take to close a store of which all pieces are made [s].
 _CLOSING = 30.0
+
+# How long the journals are not read again that lacked a receipt [s].
+_PAUSE = 3.0
 
 
 @dataclass(frozen=True)
@@ -156,17 +160,27 @@ def work_has_ended(work: Work) -> Callable[[BaseException], bool]:
     -------
     callable
         Called with the error. Where what vanished suggests that others are closing the
-        store, their end is waited for.
+        store, their end is waited for, in all calls together for half a minute.
     """
+    deadline = math.inf
+    next_look = -math.inf
 
     def ended(error: BaseException) -> bool:
+        nonlocal deadline, next_look
         if not isinstance(error, FileNotFoundError | InputError):
             return work.complete
-        deadline = time.monotonic() + _CLOSING
         while not work.complete:
-            if time.monotonic() > deadline or not _all_told(work):
+            now = time.monotonic()
+            closing_now = not work.place.exists()
+            if not closing_now and now >= next_look:
+                closing_now = _all_told(work)
+                if not closing_now:
+                    next_look = time.monotonic() + _PAUSE
+            if now > deadline or not closing_now:
                 # The last look: receipts go once the store is closed.
                 return work.complete
+            # Of the run, not of the piece: others may have deleted the store.
+            deadline = min(deadline, now + _CLOSING)
             time.sleep(0.1)
         return True
 
@@ -174,9 +188,7 @@ def work_has_ended(work: Work) -> Callable[[BaseException], bool]:
 
 
 def _all_told(work: Work) -> bool:
-    """Whether there is a receipt of every piece, or they are folded in by now."""
-    if not work.place.exists():
-        return True
+    """Whether there is a receipt of every piece."""
     told = read_journals(work.place, work.plan.fingerprint)
     made = {(one.kind, one.index) for one in told if isinstance(one, Receipt)}
     return made.issuperset(work.pieces())

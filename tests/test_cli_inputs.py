@@ -65,6 +65,12 @@ def test_a_set_from_a_catalogue(capsys):
     # The store has all it needs, and a table that is there is compared.
     Path("galaxies.csv").rename("moved.csv")
     assert run("generate", "pairs.zarr") == 0
+    # Without any choice nothing is compared, so that no file is read.
+    Path("galaxies.csv").write_text("another,table\n1,2\n")
+    for command in ("generate", "init"):
+        assert run(command, "pairs.zarr") == 0
+        assert run(command, "pairs.zarr", "--seed", "0") == 2
+    Path("galaxies.csv").unlink()
     capsys.readouterr()
     assert run("generate", "other.zarr", *small) == 2
     assert "catalogue: got galaxies.csv (no such file)" in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,7 +16,11 @@ import xarray as xr
 import argdask as ad
 from argdask import cli
 from argdask.errors import IncompleteError, InputError
+from argdask.store import closing
 from argdask.store.formats import FORMATS
+from argdask.store.receipts import done_receipts
+from argdask.store.staging import fold, staged_plan, staging_of
+from argdask.store.tallies import TALLIES
 from argdask.store.work import read_plan
 
 LAYOUT = {"part": 8, "chunk": 4, "block": 16}
@@ -270,3 +276,41 @@ def test_a_link_to_a_store_is_the_store(tmp_path, seds, capsys):
     assert link.is_symlink()
     assert np.isfinite(ad.open_pairs(path)["input"]).all()
     assert sorted(one.name for one in tmp_path.iterdir()) == ["link.zarr", "pairs.zarr"]
+
+
+def test_damaged_tallies_of_the_old_set_are_not_sealed(ready):
+    path, old, new = ready
+    tallies = path / TALLIES
+    tallies.write_bytes(tallies.read_bytes().replace(b"1", b"2", 1))
+    with pytest.raises(InputError, match=r"the whole file tallies\.json"):
+        ad.finalise(path)
+    (path / TALLIES).unlink()
+    receipts = done_receipts(staging_of(path), staged_plan(path))
+    with pytest.raises(InputError, match=r"the whole file tallies\.json"):
+        fold(path, staged_plan(path), receipts)
+    assert ad.repair(path).passed
+    assert {name: contents(path)[name] for name in old} == old
+    ad.finalise(path)
+    assert contents(path) == new
+
+
+def test_who_closes_an_extension_later_finds_it_closed(ready, monkeypatch):
+    path, _, new = ready
+    plan = staged_plan(path)
+    receipts = done_receipts(staging_of(path), plan)
+    finalise, refused = closing.finalise, []
+
+    def alone(*arguments: Any) -> None:
+        # Nobody else may look at the old set, or fold in, before it is closed.
+        descriptor = os.open(path, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(descriptor)
+        refused.append(arguments[0])
+        finalise(*arguments)
+
+    monkeypatch.setattr(closing, "finalise", alone)
+    for _ in range(2):
+        fold(path, plan, receipts)
+        assert contents(path) == new
+    assert refused == [staging_of(path)]

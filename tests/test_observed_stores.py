@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import shutil
 import signal
@@ -304,7 +305,51 @@ def test_a_store_that_lost_its_psfs_is_mended_from_the_file(
     assert contents(copy) == whole
 
 
+def test_an_incomplete_store_that_lost_all_psfs_says_so(
+    tmp_path: Path, seds: xr.DataArray
+) -> None:
+    draw_star(tmp_path / "star.npy")
+    path = tmp_path / "pairs.zarr"
+    ad.init(observed(tmp_path / "star.npy"), path, seds=seds)
+    group = path / "psfs" / "zarr.json"
+    metadata = json.loads(group.read_text())
+    for name in (path / "psfs").iterdir():
+        if name.is_dir():
+            shutil.rmtree(name)
+    metadata.pop("consolidated_metadata", None)
+    group.write_text(json.dumps(metadata))
+    with pytest.raises(InputError, match="the PSFs it was planned with"):
+        ad.write(None, path)
+
+
 # Other recipes.
+
+
+def test_a_store_whose_images_have_a_psf_of_their_own_is_asked_for_a_moved_one(
+    tmp_path: Path, seds: xr.DataArray
+) -> None:
+    draw_star(tmp_path / "star.npy")
+    np.save("images.npy", np.random.default_rng(2).lognormal(0, 1, (4, 12, 12)))
+
+    def with_star(name: str) -> ad.Recipe:
+        image = {"name": "image", "source": str(tmp_path / name), "pixel_scale": 0.03}
+        profile = {"name": "images", "source": "images.npy", "pixel_scale": 0.06}
+        return ad.Recipe(
+            galaxies=4,
+            image_shape=12,
+            profile={**profile, "psf": image},
+            observation={"psf": {"psf_fwhm": 0.2}},
+            filters=["wfc3_ir_f160w"],
+        )
+
+    recipe, path = with_star("star.npy"), tmp_path / "pairs.zarr"
+    ad.init(recipe, path, seds=seds)
+    (tmp_path / "star.npy").rename(tmp_path / "moved.npy")
+    # What a file is called is no choice, and it is not needed for the same recipe.
+    for name in ("moved.npy", "star.npy"):
+        ad.init(with_star(name), path, seds=seds)
+    with pytest.raises(InputError, match=r"profile\.psf\.source: got .*gone"):
+        ad.init(with_star("gone.npy"), path, seds=seds)
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,10 @@ import xarray as xr
 from distributed import Client, LocalCluster
 
 import argdask as ad
-from argdask import cli
+from argdask import cli, run
 from argdask.clusters import local
 from argdask.errors import IncompleteError, InputError
+from argdask.planning import planned
 from argdask.store.receipts import done_receipts
 from argdask.store.work import read_plan
 
@@ -837,3 +838,41 @@ def test_a_scheduler_that_dies_leaves_work_that_can_go_on(tmp_path: Path) -> Non
             told = run.communicate(timeout=120)[1]
     assert run.returncode == 3, told
     assert "run the same command again to resume" in told.splitlines()[-1]
+
+
+class Clock:
+    """A clock that goes on only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_the_end_of_others_is_waited_for_once(
+    tmp_path: Path, seds: xr.DataArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, clock, looks, read = tmp_path / "pairs.zarr", Clock(), [], run.read_journals
+
+    def counted(*arguments: Any) -> Any:
+        looks.append(arguments)
+        return read(*arguments)
+
+    monkeypatch.setattr(run, "time", clock)
+    monkeypatch.setattr(run, "read_journals", counted)
+    ad.init(small(), path, seds=seds)
+    ended = run.work_has_ended(planned(None, path, None, None))
+    error = FileNotFoundError("images")
+    assert [ended(error) for _ in range(3)] == [False] * 3
+    assert (len(looks), clock.now) == (1, 0)
+    clock.sleep(5)
+    assert not ended(error)
+    assert len(looks) == 2
+    shutil.rmtree(path)
+    assert [ended(error) for _ in range(9)] == [False] * 9
+    # From the first look at which it was gone; a step beyond.
+    assert clock.now == pytest.approx(5 + run._CLOSING, abs=0.2)

@@ -15,11 +15,12 @@ from argdask.errors import IncompleteError, InputError
 from argdask.store import files
 from argdask.store.attributes import readable
 from argdask.store.formats import FORMATS, format_of
+from argdask.store.pieces import statistics_of_nothing
 from argdask.store.plan import Plan
 from argdask.store.receipts import Receipt
 from argdask.store.statistics_labels import PERCENTILES, labelled
 from argdask.store.tallies import TALLIES, Tallies, Tally, has_histogram, softening_of
-from argdask.store.work import read_attributes
+from argdask.store.work import read_attributes, simulation_of
 
 __all__ = ["differences", "fold", "is_of_statistics", "made_again", "pixel_statistics"]
 
@@ -100,7 +101,8 @@ def fold(
     InputError
         If those tallies cannot be read.
     """
-    labels = _read(path)
+    # Of its own, written with the skeleton, nobody knows a checksum yet.
+    labels = _labels(path, plan)
     tallies = _nothing(labels) if before is None else _kept(path, plan, before)
     parts = ((r.index, r.tally) for r in receipts if r.kind == "part")
     tallies.add(plan, _tallies_of(path, plan, labels, parts))
@@ -108,6 +110,11 @@ def fold(
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         with files.whole_file(path / name) as whole:
             whole.write(data)
+
+
+def _labels(path: Path, plan: Plan) -> xr.Dataset:
+    simulation, _ = simulation_of(path.absolute(), plan.fingerprint)
+    return statistics_of_nothing(simulation, plan)
 
 
 def is_of_statistics(plan: Plan, name: str) -> bool:
@@ -169,7 +176,14 @@ def differences(path: Path, plan: Plan, *, full: bool) -> list[str]:
     list of str
         What differs by more than rounding on another machine does.
     """
-    stored = _read(path)
+    stored, labels = _read(path), _labels(path, plan)
+    wrong = [
+        f"statistics: {name} is not that of the store"
+        for name in labels.coords
+        if labels[name].values.tolist() != stored[name].values.tolist()
+    ]
+    if wrong:
+        return wrong
     tallies = Tallies.from_bytes((path / TALLIES).read_bytes())
     if full:
         tallies = _nothing(stored)
@@ -208,13 +222,18 @@ def _kept(path: Path, plan: Plan, before: bytes) -> Tallies:
 def _tallies_of(
     path: Path, plan: Plan, labels: xr.Dataset, parts: Iterable[tuple[int, str]]
 ) -> Iterator[tuple[int, Tally]]:
-    """Read the tallies of parts, from the images where there is no text of them."""
+    """Read the tallies of parts, from the images where there is no text of them.
+
+    A receipt that a store of other length left has none of its histogram, perhaps.
+    """
     shape = labels.sizes["variable"], labels.sizes["filter"]
     for index, text in parts:
         try:
-            yield index, Tally.from_text(text, *shape)
+            tally = Tally.from_text(text, *shape)
+            whole = bool(tally.histogram.size) or not has_histogram(plan, index)
         except ValueError:
-            yield index, _tally_of_images(path, plan, labels, index)
+            whole = False
+        yield index, tally if whole else _tally_of_images(path, plan, labels, index)
 
 
 def _tally_of_images(path: Path, plan: Plan, labels: xr.Dataset, index: int) -> Tally:

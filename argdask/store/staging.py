@@ -16,7 +16,7 @@ from argdask.store.attributes import CHECKSUMS_CHECKSUM
 from argdask.store.condition import spare_list
 from argdask.store.formats import FORMATS, format_of
 from argdask.store.listing import CHECKSUMS, Entry, from_bytes, read_list, to_bytes
-from argdask.store.plan import Plan
+from argdask.store.plan import Piece, Plan
 from argdask.store.receipts import Receipt, remove_receipts
 from argdask.store.tallies import TALLIES
 from argdask.store.work import plan_in, read_attributes, read_plan, sound_root
@@ -108,7 +108,7 @@ def fold(store: Path, plan: Plan, receipts: list[Receipt]) -> None:
     Raises
     ------
     InputError
-        If a file of the old set is missing.
+        If a file of the old set is missing or not as it was written.
     IncompleteError
         If a piece has no receipt.
 
@@ -120,29 +120,49 @@ def fold(store: Path, plan: Plan, receipts: list[Receipt]) -> None:
     root, and its galaxies in files that have the same rows first.
     """
     staging = staging_of(store)
-    if read_attributes(staging).get("state") != "complete":
-        attributes = sound_root(store)["attributes"]
-        again = set(plan.pieces(plan_in(attributes, store).galaxies))
-        kept = {
-            name: one
-            for name, one in _sound_list(store, attributes).items()
-            if (one.piece is not None and one.piece not in again) or name == TALLIES
-        }
-        for name, one in kept.items():
-            file = store / name
-            if not (file.is_file() and file.stat().st_size == one.record.size):
-                raise InputError(
-                    "store",
-                    str(store),
-                    f"the whole file {name}",
-                    f"mend it by `argdask repair {store}`",
-                )
-        kept.pop(TALLIES, None)
-        made_by = json.loads(attributes["environments"])
-        texts = [json.dumps(environment, sort_keys=True) for environment in made_by]
-        tallies = (store / TALLIES).read_bytes()
-        closing.finalise(staging, plan, receipts, closing.Kept(kept, texts, tallies))
+    with closing.alone(store):
+        # Another process may have closed it meanwhile, and folded it in as well.
+        if not is_folding(store):
+            attributes = sound_root(store)["attributes"]
+            before = plan_in(attributes, store).galaxies
+            if before < plan.galaxies:
+                again = set(plan.pieces(before))
+                kept = _kept_of(store, attributes, again)
+                closing.finalise(staging, plan, receipts, kept)
     finish_fold(store)
+
+
+def _kept_of(
+    store: Path, attributes: dict[str, Any], again: set[Piece]
+) -> closing.Kept:
+    """Look at what stays of the old set: all but the pieces that are made again."""
+    kept = _sound_list(store, attributes)
+    # All but the tallies is looked at by size only: it may be of any size.
+    told = kept[TALLIES].record
+    tallies = (store / TALLIES).read_bytes() if (store / TALLIES).is_file() else b""
+    if files.record_of_bytes(tallies) != told:
+        raise _not_whole(store, TALLIES)
+    entries = {
+        name: one
+        for name, one in kept.items()
+        if one.piece is not None and one.piece not in again
+    }
+    for name, one in entries.items():
+        file = store / name
+        if not (file.is_file() and file.stat().st_size == one.record.size):
+            raise _not_whole(store, name)
+    made_by = json.loads(attributes["environments"])
+    texts = [json.dumps(environment, sort_keys=True) for environment in made_by]
+    return closing.Kept(entries, texts, tallies)
+
+
+def _not_whole(store: Path, name: str) -> InputError:
+    return InputError(
+        "store",
+        str(store),
+        f"the whole file {name}",
+        f"mend it by `argdask repair {store}`",
+    )
 
 
 def is_folding(store: Path) -> bool:

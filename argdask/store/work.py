@@ -7,6 +7,7 @@ import functools
 import shutil
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import xarray as xr
 
 from argdask import seds as grids
 from argdask.errors import InputError
+from argdask.psf import PSFImage
 from argdask.simulation import Simulation
 from argdask.store import files
 from argdask.store.attributes import (
@@ -264,11 +266,20 @@ def _simulation_of(path: Path, text: str) -> Simulation:
         )
     with readable(path):
         psfs = {} if plan.psfs is None else format_of(path).read_psfs(path)
-    if psfs and hash_of_images(plan.recipe, psfs) != plan.psfs:
+    if not _are_planned(plan, psfs):
         raise InputError(
             "store", str(path), "the PSFs it was planned with", "repair it"
         )
     return Simulation(plan.recipe, seds, plan.scale, table=table, psfs=psfs)
+
+
+def _are_planned(plan: Plan, psfs: Mapping[str, PSFImage]) -> bool:
+    """Return whether images of PSFs are those of a plan, which may be none at all."""
+    try:
+        return hash_of_images(plan.recipe, psfs) == plan.psfs
+    except KeyError:
+        # Some of them are lost.
+        return False
 
 
 def make_piece(path: str | Path, fingerprint: str, kind: str, index: int) -> Receipt:

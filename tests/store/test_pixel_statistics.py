@@ -16,6 +16,7 @@ import argdask as ad
 from argdask.errors import IncompleteError, InputError
 from argdask.inspection import inspect
 from argdask.statistics_kernels import BINS_PER_UNIT, STEPS, is_sampled
+from argdask.store import tallies
 from argdask.store.formats import FORMATS
 from argdask.store.pixel_statistics import is_of_statistics
 from argdask.store.tallies import TALLIES
@@ -176,6 +177,33 @@ def test_verify_sees_statistics_of_other_images(copy: Path, full: bool) -> None:
     assert full or "mean is not that of the images" in check.details[0]
 
 
+@pytest.mark.parametrize("name", ["variable", "filter"])
+def test_verify_sees_labels_of_other_images(
+    tmp_path: Path, copy: Path, name: str
+) -> None:
+    found, other = ad.pixel_statistics(copy), tmp_path / "other"
+    other.mkdir()
+    found = found.assign_coords({name: found[name].values[::-1]})
+    FORMATS[read_plan(copy).format].write_statistics(other, found)
+    for file in contents(other):
+        if is_of_statistics(read_plan(copy), file):
+            shutil.copy(other / file, copy / file)
+    check = ad.verify(copy).checks[-1]
+    assert check.details == (f"statistics: {name} is not that of the store",)
+
+
+def test_damaged_labels_of_an_incomplete_store_are_not_read(
+    tmp_path: Path, good: Path, seds: xr.DataArray
+) -> None:
+    path = tmp_path / good.name
+    ad.init(small(), path, seds=seds)
+    ad.part(path, 0, 1)
+    for name in statistics_in(path):
+        (path / name).write_bytes(b"")
+    ad.finalise(path)
+    assert contents(path) == contents(good)
+
+
 @pytest.mark.parametrize("harm", [lambda text: "", lambda text: text[:-40]])
 def test_a_receipt_without_its_tally_is_made_up_for(
     tmp_path: Path, good: Path, seds: xr.DataArray, harm: Callable[[str], str]
@@ -191,6 +219,21 @@ def test_a_receipt_without_its_tally_is_made_up_for(
         object.__setattr__(receipt, "tally", harm(receipt.tally))
     closing.finalise(path, read_plan(path), receipts)
     assert contents(path) == contents(good)
+
+
+def test_receipts_of_a_longer_store_that_is_gone_lack_no_histogram(
+    tmp_path: Path, seds: xr.DataArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of three parts, only those of even number keep their histogram.
+    monkeypatch.setattr(tallies, "MOST_HISTOGRAMS", 2)
+    path, other = tmp_path / "pairs.zarr", tmp_path / "other.zarr"
+    ad.init(small(scale=1.0), path, seds=seds)
+    ad.part(path, 0, 1)
+    shutil.rmtree(path)
+    for place in (path, other):
+        ad.write(small(scale=1.0, galaxies=16), place, seds=seds)
+    assert set(json.loads((other / TALLIES).read_bytes())["histograms"]) == {"0", "1"}
+    assert contents(path) == contents(other)
 
 
 def test_missing_pixels_are_counted(tmp_path: Path, good: Path) -> None:
