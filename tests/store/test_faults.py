@@ -214,7 +214,9 @@ from damage import small
 
 if __name__ == "__main__":
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as c,
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+        ) as c,
         Client(c) as client,
     ):
         recipe = small(galaxies=1600, image_shape=(24, 24))
