@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,8 +140,10 @@ def write(
             set_aside(work)
         else:
             begin(work, done)
+        # What is there by now is the new one, which others may complete.
+        work = replace(work, replaces=False)
         count = Count(before, work.plan.galaxies, progress)
-        with driving(place):
+        with resumable(work), driving(place):
             drive(work.place, work.plan, tasks, workers, count, work_has_ended(work))
             close(work)
     made = 0 if count is None else count.added

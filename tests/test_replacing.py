@@ -125,6 +125,23 @@ def test_what_fails_at_the_beginning_is_undone(
     assert contents(old.parent) == before
 
 
+@pytest.mark.filterwarnings("ignore::argdask.store.lock.StoreInUseWarning")
+def test_another_run_may_complete_the_new_one(
+    tmp_path: Path, old: Path, seds: xr.DataArray
+) -> None:
+    recipe, others = small(seed=1), []
+
+    def overtake(made: int, _: int) -> None:
+        if made and not others:
+            others.append(ad.write(recipe, old, seds=seds).made)
+
+    made = ad.write(recipe, old, seds=seds, overwrite=True, progress=overtake).made
+    assert (made, others) == (8, [12])
+    ad.write(recipe, tmp_path / "other.zarr", seds=seds)
+    assert contents(old) == contents(tmp_path / "other.zarr")
+    assert [path.name for path in old.parent.iterdir()] == [old.name]
+
+
 def test_a_death_before_the_new_one_is_begun_is_told_with_its_cure(
     old: Path, seds: xr.DataArray, capsys: pytest.CaptureFixture[str]
 ) -> None:

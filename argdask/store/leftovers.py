@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -26,7 +27,11 @@ def refuse_replaced(store: Path) -> None:
     if store.exists() or not store.parent.is_dir():
         return
     named = re.compile(rf"{re.escape(store.name)}\.[0-9a-f]{{32}}\.replaced")
-    for aside in sorted(store.parent.iterdir()):
+    beside: list[Path] = []
+    # Who may not look what is there cannot be told of it.
+    with contextlib.suppress(OSError):
+        beside = sorted(store.parent.iterdir())
+    for aside in beside:
         if named.fullmatch(aside.name):
             raise InputError(
                 "store",

@@ -20,7 +20,7 @@ from argdask.store.plan import Plan
 from argdask.store.receipts import Receipt
 from argdask.store.statistics_labels import PERCENTILES, labelled
 from argdask.store.tallies import TALLIES, Tallies, Tally, has_histogram, softening_of
-from argdask.store.work import read_attributes, simulation_of
+from argdask.store.work import read_attributes, read_plan, simulation_of
 
 __all__ = ["differences", "fold", "is_of_statistics", "made_again", "pixel_statistics"]
 
@@ -66,6 +66,8 @@ def pixel_statistics(store: str | Path) -> xr.Dataset:
     >>> batch = (stretched - own["mean"]) / own["standard_deviation"]  # doctest: +SKIP
     """
     place = Path(store)
+    # A version that did not write them is named first.
+    read_plan(place)
     if read_attributes(place).get("state") != "complete":
         raise IncompleteError(
             f"{place}: statistics are there once it is complete; run the same command "

@@ -84,3 +84,19 @@ def test_every_file_has_the_group_of_the_folder_and_the_modes_of_the_umask(
             assert stat.S_IMODE(mode) == (0o2777 & ~mask), (path, oct(mode))
         else:
             assert stat.S_IMODE(mode) == (0o666 & ~mask), (path, oct(mode))
+
+
+@pytest.mark.slow
+def test_a_folder_that_may_not_be_listed_hides_what_was_set_aside(
+    as_another_user: RunAsAnother, shared: Path
+) -> None:
+    hidden = shared.with_name("hidden")
+    hidden.mkdir()
+    hidden.chmod(0o711)
+    script = (
+        "import sys; import argdask as ad\n"
+        "try: ad.open_pairs(sys.argv[1])\n"
+        "except ad.InputError as error: print(error)"
+    )
+    ran = as_another_user("-c", script, str(hidden / "pairs.zarr"), cwd=shared)
+    assert "expected a store that argdask made" in ran.stdout, ran.stderr

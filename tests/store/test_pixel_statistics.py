@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from damage import LAYOUT, contents, flip, name_of_store, small
+from damage import LAYOUT, contents, flip, metadata_of, name_of_store, small
 
 import argdask as ad
 from argdask.errors import IncompleteError, InputError
@@ -258,6 +258,16 @@ def test_an_export_has_them_in_a_group(tmp_path: Path, good: Path) -> None:
 def test_a_place_without_a_store_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         ad.pixel_statistics(tmp_path / "nothing.zarr")
+
+
+def test_a_store_of_another_format_version_is_named(copy: Path) -> None:
+    root = copy / metadata_of(copy)
+    fields = json.loads(root.read_text())
+    plan = json.loads(fields["attributes"]["plan"])
+    fields["attributes"]["plan"] = json.dumps({**plan, "format_version": 3})
+    root.write_text(json.dumps(fields))
+    with pytest.raises(InputError, match="got format version 3, expected"):
+        ad.pixel_statistics(copy)
 
 
 def test_layouts_differ_only_in_which_parts_percentiles_look_at(
