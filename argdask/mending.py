@@ -329,6 +329,8 @@ class _Mending:
                 if known is not None and known.record == record:
                     continue
                 if known is None or self._new_checksums:
+                    # Statistics are those of the images that are recorded now.
+                    self._statistics |= known is not None and receipt.kind == "part"
                     number = _number_of(root, receipt.environment)
                     self._entries[name] = Entry(record, number, piece)
                 else:

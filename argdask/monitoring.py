@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from argdask.planning import is_complete
+from argdask.store.folding import is_folding, staging_of
 from argdask.store.lock import Driver, driver_of
 from argdask.store.plan import Plan
 from argdask.store.receipts import Failure, Receipt, done_and_failed
-from argdask.store.staging import is_folding, staged_plan, staging_of
+from argdask.store.staging import staged_plan
 from argdask.store.work import read_plan
 
 __all__ = ["Progress", "Status", "status"]

@@ -18,12 +18,13 @@ from argdask.recipe_tables import table_of
 from argdask.rendering import is_scale_of_fewer
 from argdask.sed_sources import default_seds
 from argdask.simulation import Simulation
+from argdask.store.folding import staging_of
 from argdask.store.formats import FORMATS, name_for
 from argdask.store.leftovers import refuse_replaced
 from argdask.store.pieces import bytes_of_images
 from argdask.store.plan import Piece, Plan, check_images, plan_of
 from argdask.store.receipts import Receipt
-from argdask.store.staging import finish_fold, staged_plan, staging_of
+from argdask.store.staging import finish_fold, staged_plan
 from argdask.store.work import (
     initialise,
     plan_in,
@@ -313,10 +314,9 @@ def _table_to_compare(
 
 def _psfs_to_compare(recipe: Recipe, own: Simulation) -> Mapping[str, PSFImage] | None:
     """Return the store's images of PSFs, if those that are named are the same, gone."""
-    gone = not all(map(_is_readable, own.psfs))
     mine, stored = (getattr(one.profile, "psf", None) for one in (recipe, own.recipe))
     named = recipe.observation == own.recipe.observation and mine == stored
-    return own.psfs if gone and named else None
+    return None if all(map(_is_readable, own.psfs)) or not named else own.psfs
 
 
 def _is_readable(path: str) -> bool:

@@ -20,6 +20,7 @@ from argdask.planning import Work, begin, check, planned
 from argdask.recipe import Recipe
 from argdask.replacing import planned_over, set_aside
 from argdask.store import closing
+from argdask.store.folding import staging_of
 from argdask.store.lock import driving, remove_stale_lock
 from argdask.store.plan import Plan
 from argdask.store.receipts import (
@@ -28,7 +29,7 @@ from argdask.store.receipts import (
     read_journals,
     remove_receipts,
 )
-from argdask.store.staging import finish_fold, fold, staged_plan, staging_of
+from argdask.store.staging import finish_fold, fold, staged_plan
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -21,11 +21,11 @@ from argdask.simulation import Simulation, attributes_of
 from argdask.store import pixel_statistics
 from argdask.store.attributes import read_root
 from argdask.store.condition import Condition, condition_of
+from argdask.store.folding import is_folding
 from argdask.store.formats import FORMATS
 from argdask.store.pieces import variables_of
 from argdask.store.plan import Plan, check_images
 from argdask.store.reading import open_pairs
-from argdask.store.staging import is_folding
 from argdask.store.work import read_attributes, read_plan, simulation_of
 
 __all__ = ["Check", "Report", "verify"]

@@ -17,9 +17,10 @@ import argdask as ad
 from argdask import cli
 from argdask.errors import IncompleteError, InputError
 from argdask.store import closing
+from argdask.store.folding import staging_of
 from argdask.store.formats import FORMATS
 from argdask.store.receipts import done_receipts
-from argdask.store.staging import fold, staged_plan, staging_of
+from argdask.store.staging import fold, staged_plan
 from argdask.store.tallies import TALLIES
 from argdask.store.work import read_plan
 
@@ -314,3 +315,14 @@ def test_who_closes_an_extension_later_finds_it_closed(ready, monkeypatch):
         fold(path, plan, receipts)
         assert contents(path) == new
     assert refused == [staging_of(path)]
+
+
+@pytest.mark.parametrize("renames", [0, 2])
+def test_statistics_are_not_read_while_others_come_in(ready, renames, monkeypatch):
+    path, _, _ = ready
+    folded(path, renames, monkeypatch)
+    with pytest.raises(IncompleteError, match="broken off while it was folded in"):
+        ad.pixel_statistics(path)
+    ad.finalise(path)
+    pixels = ad.pixel_statistics(path)["pixels"]
+    assert (pixels == 60 * 8 * 8).all()

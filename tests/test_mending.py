@@ -22,7 +22,8 @@ import argdask as ad
 from argdask import cli, mending
 from argdask.errors import IncompleteError, InputError
 from argdask.repaired import Repaired
-from argdask.store import closing
+from argdask.simulation import Simulation
+from argdask.store import closing, work
 from argdask.store.attributes import read_root, unsealed
 from argdask.store.files import record_of
 from argdask.store.formats import FORMATS
@@ -328,6 +329,23 @@ def test_a_root_that_does_not_follow_from_its_plan_is_not_written(copy: Path) ->
     # Of what made the galaxies nothing is known then, and no bit is promised.
     assert ad.repair(copy, new_checksums=True).passed
     assert ad.verify(copy).passed
+
+
+def test_new_checksums_of_images_come_with_their_statistics(
+    copy: Path, seds: xr.DataArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = work.read_plan(copy)
+    # A machine that gives other bytes, by far.
+    elsewhere = Simulation(plan.recipe, seds, 2 * plan.scale), plan
+    monkeypatch.setattr(work, "simulation_of", lambda *_: elsewhere)
+    before = ad.pixel_statistics(copy)
+    flip(copy / files_of(copy, "part", 1)[0])
+    assert ad.repair(copy, new_checksums=True).passed
+    assert not before.equals(ad.pixel_statistics(copy))
+    monkeypatch.undo()
+    checks = {check.name: check.passed for check in ad.verify(copy, full=True).checks}
+    assert checks.pop("galaxies made again") is False
+    assert all(checks.values())
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import xarray as xr
 from argdask.errors import IncompleteError, InputError
 from argdask.store import files
 from argdask.store.attributes import readable
+from argdask.store.folding import is_folding
 from argdask.store.formats import FORMATS, format_of
 from argdask.store.pieces import statistics_of_nothing
 from argdask.store.plan import Plan
@@ -72,6 +73,11 @@ def pixel_statistics(store: str | Path) -> xr.Dataset:
         raise IncompleteError(
             f"{place}: statistics are there once it is complete; run the same command "
             "again to resume"
+        )
+    if is_folding(place):
+        raise IncompleteError(
+            f"{place}: an extension was broken off while it was folded in; "
+            f"`argdask generate {place}` goes on with it"
         )
     return _read(place)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import uuid
 from pathlib import Path
@@ -14,45 +13,18 @@ from argdask.errors import InputError
 from argdask.store import closing, files
 from argdask.store.attributes import CHECKSUMS_CHECKSUM
 from argdask.store.condition import spare_list
-from argdask.store.formats import FORMATS, format_of
+from argdask.store.folding import has_root, is_folding, staging_of
+from argdask.store.formats import format_of
 from argdask.store.listing import CHECKSUMS, Entry, from_bytes, read_list, to_bytes
 from argdask.store.plan import Piece, Plan
 from argdask.store.receipts import Receipt, remove_receipts
 from argdask.store.tallies import TALLIES
 from argdask.store.work import plan_in, read_attributes, read_plan, sound_root
 
-__all__ = ["finish_fold", "fold", "is_folding", "staged_plan", "staging_of"]
+__all__ = ["finish_fold", "fold", "staged_plan"]
 
 # Names of files of the old set that the new one does not have.
 _OBSOLETE = "obsolete.txt"
-
-# Of 255 that a file system takes, the longest addition is 61: the receipts of an
-# extension while they are being deleted.
-_LONGEST_NAME = 190
-
-
-def staging_of(store: Path) -> Path:
-    """Return where the pieces are made by which a store is extended.
-
-    Parameters
-    ----------
-    store
-        The store.
-
-    Returns
-    -------
-    Path
-        An incomplete store beside it.
-
-    Raises
-    ------
-    InputError
-        If the store's name leaves no room for the longer names of what lies beside it.
-    """
-    if len(os.fsencode(store.name)) > _LONGEST_NAME:
-        expected = f"a name of at most {_LONGEST_NAME} bytes"
-        raise InputError("store", store.name, expected, "choose a shorter one")
-    return store.with_name(f"{store.name}.extension")
 
 
 def staged_plan(store: Path) -> Plan | None:
@@ -74,7 +46,7 @@ def staged_plan(store: Path) -> Plan | None:
         If what lies there is no extension of this store.
     """
     staging = staging_of(store)
-    if not _has_root(staging):
+    if not has_root(staging):
         return None
     staged = plan_in(sound_root(staging)["attributes"], staging)
     stored = read_plan(store)
@@ -87,10 +59,6 @@ def staged_plan(store: Path) -> Plan | None:
             "that of another store was left there: delete it",
         )
     return staged
-
-
-def _has_root(path: Path) -> bool:
-    return any((path / found.METADATA).is_file() for found in FORMATS.values())
 
 
 def fold(store: Path, plan: Plan, receipts: list[Receipt]) -> None:
@@ -165,25 +133,6 @@ def _not_whole(store: Path, name: str) -> InputError:
     )
 
 
-def is_folding(store: Path) -> bool:
-    """Return whether an extension was broken off while it was folded in.
-
-    Parameters
-    ----------
-    store
-        The store.
-
-    Returns
-    -------
-    bool
-        Whether its files may lie at either place.
-    """
-    staging = staging_of(store)
-    if not (store.exists() and _has_root(staging)):
-        return False
-    return bool(read_attributes(staging).get("state") == "complete")
-
-
 def finish_fold(store: Path) -> None:
     """Go on with a fold that was begun, and leave nothing of it; else do nothing.
 
@@ -202,7 +151,7 @@ def finish_fold(store: Path) -> None:
     if not (store.exists() and staging.exists()):
         return
     with closing.alone(store):
-        if _has_root(staging):
+        if has_root(staging):
             if read_attributes(staging).get("state") != "complete":
                 return
             _move(store, staging)
