@@ -11,9 +11,12 @@ from argdask.choices import Choices, wrong_choice
 from argdask.errors import InputError
 from argdask.splits import check_name, checked_splits
 
-__all__ = ["LoaderChoices", "Role"]
+__all__ = ["ROLES", "LoaderChoices", "Role"]
 
 Role = Literal["input", "target"]
+
+ROLES: tuple[Role, ...] = ("input", "target")
+"""Both images of a pair."""
 
 Layer = Literal["clean", "convolved", "noisy"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from argdask.catalogue import Columns
 from argdask.errors import InputError, nearest
-from argdask.loader_choices import LoaderChoices, Role
+from argdask.loader_choices import ROLES, LoaderChoices, Role
 from argdask.schema import LAYERS, image_name
 
 __all__ = ["BASE", "Held", "Source", "check_against", "roles_of"]
@@ -71,8 +71,7 @@ def roles_of(choices: LoaderChoices) -> dict[Role, str]:
     dict
         Names of variables by role.
     """
-    roles: tuple[Role, ...] = ("input", "target")
-    return {role: image_name(role, choices.layer(role)) for role in roles}
+    return {role: image_name(role, choices.layer(role)) for role in ROLES}
 
 
 def check_against(source: Source, choices: LoaderChoices) -> None:

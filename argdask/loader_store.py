@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from argdask.catalogue import Columns
 from argdask.errors import InputError
-from argdask.loader_choices import LoaderChoices, Role
+from argdask.loader_choices import ROLES, LoaderChoices
 from argdask.renoising import FreshNoise
 from argdask.schema import ENDS, image_name
 from argdask.store.attributes import readable
@@ -23,8 +23,6 @@ from argdask.store.row_reading import ImageRows
 from argdask.store.work import read_attributes, read_plan
 
 __all__ = ["StoreSource"]
-
-ROLES: tuple[Role, ...] = ("input", "target")
 
 # Columns are kept in memory up to this size [bytes].
 _COLUMN_BYTES = 2**28

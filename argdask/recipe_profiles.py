@@ -20,6 +20,7 @@ __all__ = [
     "ImageProfile",
     "Profile",
     "SersicProfile",
+    "by_place",
     "default_radii",
 ]
 
@@ -371,6 +372,26 @@ Profile = Annotated[
     BeforeValidator(_check_name),
 ]
 """Any profile; without a name it is a Sersic profile."""
+
+
+def by_place(
+    profile: SersicProfile | ComponentsProfile | ImageProfile,
+) -> dict[str, SersicProfile | ComponentsProfile | ImageProfile | Component]:
+    """Return a profile and its components by where they stand in a recipe.
+
+    Parameters
+    ----------
+    profile
+        The profile.
+
+    Returns
+    -------
+    dict
+        Each of them has its laws in ``parameters``.
+    """
+    parts = profile.components if isinstance(profile, ComponentsProfile) else {}
+    each = {f"profile.components.{name}": one for name, one in parts.items()}
+    return {"profile": profile, **each}
 
 
 def _check_support(

@@ -12,6 +12,7 @@ from argdask.component_tables import check_components
 from argdask.errors import InputError
 from argdask.image_light import ImageLight
 from argdask.recipe import SMALLEST_RADIUS, ComponentsProfile, Recipe, SersicProfile
+from argdask.recipe_profiles import by_place
 from argdask.sizes import least_radius
 from argdask.table_columns import column_of, in_order, refuse_rows
 from argdask.tables import UserTable, read_table
@@ -229,16 +230,11 @@ def check_centres(recipe: Recipe, table: UserTable | None) -> None:
     InputError
         If the centre of one may be outside.
     """
-    profile = recipe.profile
     limits = {
         name: 0.5 * side
         for name, side in zip(("offset_y", "offset_x"), recipe.image_shape, strict=True)
     }
-    places: dict[str, Any] = {"profile": profile}
-    if isinstance(profile, ComponentsProfile):
-        each = profile.components.items()
-        places |= {f"profile.components.{name}": one for name, one in each}
-    for place, one in places.items():
+    for place, one in by_place(recipe.profile).items():
         for name, limit in limits.items():
             law = one.parameters.get(name)
             low, high = (0.0, 0.0) if law is None else law.support()

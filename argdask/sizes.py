@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -11,7 +9,8 @@ from scipy import interpolate
 
 from argdask.angular_size import size_ratio
 from argdask.errors import InputError
-from argdask.recipe import SMALLEST_RADIUS, ComponentsProfile, ImageProfile, Recipe
+from argdask.recipe import SMALLEST_RADIUS, ImageProfile, Recipe
+from argdask.recipe_profiles import by_place
 from argdask.seds import cosmology
 
 __all__ = ["Sizes", "least_radius", "sizes_of"]
@@ -38,6 +37,7 @@ class Sizes:
         self.reference_redshift = float(redshift[0]) if given is None else given
         """Redshift at which sizes are given."""
         self._exponent = recipe.size_evolution
+        self._pixel_scale = recipe.pixel_scale
         self._redshift = redshift
         low = min(self.reference_redshift, redshift[0])
         if isinstance(recipe.profile, ImageProfile):
@@ -85,6 +85,11 @@ class Sizes:
         ratios = self.ratio(np.geomspace(1 + low, 1 + high, _NODES) - 1)
         return float(ratios.min()), float(ratios.max())
 
+    @property
+    def least_radius(self) -> float:
+        """The least half-light radius that is accurate at all redshifts [arcsec]."""
+        return SMALLEST_RADIUS * self._pixel_scale / self.extremes[0]
+
 
 def least_radius(recipe: Recipe, seds: xr.DataArray) -> float:
     """Return the least half-light radius that is accurate wherever it is seen.
@@ -101,8 +106,9 @@ def least_radius(recipe: Recipe, seds: xr.DataArray) -> float:
     float
         At the reference redshift [arcsec].
     """
-    least = SMALLEST_RADIUS * recipe.pixel_scale
-    return least / Sizes(recipe, seds).extremes[0] if recipe.angular_size else least
+    if not recipe.angular_size:
+        return SMALLEST_RADIUS * recipe.pixel_scale
+    return Sizes(recipe, seds).least_radius
 
 
 def sizes_of(recipe: Recipe, seds: xr.DataArray) -> Sizes | None:
@@ -127,13 +133,9 @@ def sizes_of(recipe: Recipe, seds: xr.DataArray) -> Sizes | None:
     """
     if not recipe.angular_size:
         return None
-    least = least_radius(recipe, seds)
-    profile = recipe.profile
-    places: dict[str, Any] = {"profile": profile}
-    if isinstance(profile, ComponentsProfile):
-        each = profile.components.items()
-        places = {f"profile.components.{name}": one for name, one in each}
-    for place, one in places.items():
+    sizes = Sizes(recipe, seds)
+    least = sizes.least_radius
+    for place, one in by_place(recipe.profile).items():
         law = one.parameters.get("half_light_radius")
         if law is not None and law.support()[0] < least * (1 - 1e-9):
             raise InputError(
@@ -143,4 +145,4 @@ def sizes_of(recipe: Recipe, seds: xr.DataArray) -> Sizes | None:
                 "every redshift",
                 "set its minimum, or a smaller pixel_scale",
             )
-    return Sizes(recipe, seds)
+    return sizes
