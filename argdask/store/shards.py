@@ -10,25 +10,63 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import google_crc32c
 import numcodecs
 import numpy as np
 from numpy.typing import NDArray
+from zarr.codecs import BloscCodec
 
 from argdask.store.files import FileRecord, WholeFile, whole_file
 
-__all__ = ["BLOSC_LEVEL", "BLOSC_SHUFFLE", "write_chunk", "write_shard"]
+__all__ = ["compressor", "write_chunk", "write_shard"]
 
-BLOSC_LEVEL = 5
-BLOSC_SHUFFLE: Literal["shuffle"] = "shuffle"
+
+class _Blosc(NamedTuple):
+    """How Blosc compresses."""
+
+    name: Literal["lz4", "zstd"]
+    level: int
+    shuffle: Literal["shuffle", "bitshuffle"]
+
+
+_BLOSC = {
+    "lz4": _Blosc("lz4", 5, "shuffle"),
+    "zstd": _Blosc("zstd", 5, "shuffle"),
+}
 
 # In a shard's index, a chunk that is not there.
 _ABSENT = np.uint64(2**64 - 1)
 
 # Blosc's threads would compete with the workers, and a fork would not survive them.
 numcodecs.blosc.use_threads = False
+
+
+def compressor(compression: str, itemsize: int) -> BloscCodec | None:
+    """Return what tells readers how chunks are compressed.
+
+    Parameters
+    ----------
+    compression
+        One of none, lz4 and zstd.
+    itemsize
+        Bytes of a value.
+
+    Returns
+    -------
+    BloscCodec or None
+        What `write_shard` and `write_chunk` do; None for none.
+    """
+    if compression == "none":
+        return None
+    blosc = _BLOSC[compression]
+    return BloscCodec(
+        cname=blosc.name,
+        clevel=blosc.level,
+        shuffle=blosc.shuffle,
+        typesize=itemsize,
+    )
 
 
 def write_shard(
@@ -92,6 +130,7 @@ def _encode(file: WholeFile, values: NDArray[np.generic], compression: str) -> N
     if compression == "none":
         file.write(values)
         return
-    shuffle = getattr(numcodecs.Blosc, BLOSC_SHUFFLE.upper())
-    codec = numcodecs.Blosc(cname=compression, clevel=BLOSC_LEVEL, shuffle=shuffle)
-    file.write(bytes(codec.encode(values)))
+    blosc = _BLOSC[compression]
+    shuffle = getattr(numcodecs.Blosc, blosc.shuffle.upper())
+    codec = numcodecs.Blosc(cname=blosc.name, clevel=blosc.level, shuffle=shuffle)
+    file.write(codec.encode(values))
