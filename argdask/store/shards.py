@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import google_crc32c
 import numcodecs
@@ -22,19 +22,10 @@ from argdask.store.files import FileRecord, WholeFile, whole_file
 
 __all__ = ["compressor", "write_chunk", "write_shard"]
 
-
-class _Blosc(NamedTuple):
-    """How Blosc compresses."""
-
-    name: Literal["lz4", "zstd"]
-    level: int
-    shuffle: Literal["shuffle", "bitshuffle"]
-
-
-_BLOSC = {
-    "lz4": _Blosc("lz4", 5, "shuffle"),
-    "zstd": _Blosc("zstd", 5, "shuffle"),
-}
+# By measurement (tests/benchmarks/compression.py): bytes of pixels compress better than
+# their bits, and a higher level costs fifty times as much for little.
+_LEVEL = 5
+_SHUFFLE: Literal["shuffle"] = "shuffle"
 
 # In a shard's index, a chunk that is not there.
 _ABSENT = np.uint64(2**64 - 1)
@@ -60,11 +51,10 @@ def compressor(compression: str, itemsize: int) -> BloscCodec | None:
     """
     if compression == "none":
         return None
-    blosc = _BLOSC[compression]
     return BloscCodec(
-        cname=blosc.name,
-        clevel=blosc.level,
-        shuffle=blosc.shuffle,
+        cname="lz4" if compression == "lz4" else "zstd",
+        clevel=_LEVEL,
+        shuffle=_SHUFFLE,
         typesize=itemsize,
     )
 
@@ -130,7 +120,6 @@ def _encode(file: WholeFile, values: NDArray[np.generic], compression: str) -> N
     if compression == "none":
         file.write(values)
         return
-    blosc = _BLOSC[compression]
-    shuffle = getattr(numcodecs.Blosc, blosc.shuffle.upper())
-    codec = numcodecs.Blosc(cname=blosc.name, clevel=blosc.level, shuffle=shuffle)
+    shuffle = getattr(numcodecs.Blosc, _SHUFFLE.upper())
+    codec = numcodecs.Blosc(cname=compression, clevel=_LEVEL, shuffle=shuffle)
     file.write(codec.encode(values))
