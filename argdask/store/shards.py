@@ -22,8 +22,9 @@ from argdask.store.files import FileRecord, WholeFile, whole_file
 
 __all__ = ["compressor", "write_chunk", "write_shard"]
 
-# By measurement (tests/benchmarks/compression.py): bytes of pixels compress better than
-# their bits, and a higher level costs fifty times as much for little.
+# By measurement (tests/benchmarks/compression.py): shuffled bytes of clean pixels are
+# smaller than shuffled bits, those of noisy ones not much larger. At level 9 zstd saves
+# 2 to 36 % of what level 5 takes, and needs more than twenty times as long.
 _LEVEL = 5
 _SHUFFLE: Literal["shuffle"] = "shuffle"
 
