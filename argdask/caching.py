@@ -36,6 +36,7 @@ _KERNEL_SOURCES = (
     "noise.py",
     "orientations.py",
     "resampling.py",
+    "rounding.py",
     "statistics_kernels.py",
     "streams.py",
     "tracks.py",

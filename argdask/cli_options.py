@@ -31,6 +31,7 @@ __all__ = [
     "grid_of",
     "images_source",
     "is_any_given",
+    "keep_bits",
     "overwrite",
     "recipe_file",
     "recipe_of",
@@ -85,6 +86,13 @@ galaxies = click.option("--galaxies", type=int, metavar="N", help="Number of gal
 seed = click.option(
     "--seed", type=int, metavar="S", help="What random numbers follow from."
 )
+keep_bits = click.option(
+    "--keep-bits",
+    type=int,
+    metavar="N",
+    help="Bits of the mantissa that pixels keep, 1 to 22, so that they compress: they "
+    "are rounded to 1 part in 2^(N+1). See also --set layout.compression=zstd.",
+)
 overwrite = click.option(
     "--overwrite",
     is_flag=True,
@@ -109,7 +117,7 @@ def all_choices(command: Command) -> Command:
     """
     every = (
         *(recipe_file, settings, seds_file, filter_names),
-        *(catalogue_file, images_source, galaxies, seed),
+        *(catalogue_file, images_source, galaxies, seed, keep_bits),
     )
     # The last one that is given stands first in the help.
     for option in reversed(every):
@@ -174,6 +182,7 @@ def recipe_of(
     *,
     catalogue_file: str | None = None,
     images_source: str | None = None,
+    keep_bits: int | None = None,
     **numbers: int | None,
 ) -> Recipe:
     """Lay choices over a recipe file, or over a base where there is no file.
@@ -188,6 +197,8 @@ def recipe_of(
         Texts ``key=value``, which go over both.
     catalogue_file, images_source
         What the user brings; it goes over the settings, as the numbers do.
+    keep_bits
+        Bits of the mantissa that pixels keep.
     **numbers
         Numbers by their keys; None for what is not given.
 
@@ -211,6 +222,8 @@ def recipe_of(
         start = {} if base is None else json.loads(base.model_dump_json())
     if catalogue_file is not None:
         given["catalogue.path"] = catalogue_file
+    if keep_bits is not None:
+        given["layout.keep_bits"] = keep_bits
     if images_source is not None:
         before = start.get("profile")
         if not isinstance(before, dict) or before.get("name") != "images":

@@ -273,7 +273,7 @@ class Recipe(Choices):
         dict
             All choices but the number of galaxies, the scale's rule (its resolved
             number takes its place), table, images and those of PSFs (hashes of their
-            content do) and the layout.
+            content do) and the layout, of which only what rounds pixels is there.
         """
         left_out = {"galaxies", "scale", "catalogue", "layout"}
         choices: dict[str, Any] = json.loads(self.model_dump_json(exclude=left_out))
@@ -289,6 +289,9 @@ class Recipe(Choices):
             del choices["redshifts"]["values"]
         if self.templates.evolution == "none":
             del choices["templates"]["evolution"]
+        if self.layout.keep_bits is not None:
+            # Of the layout this alone changes pixels.
+            choices["layout"] = {"keep_bits": self.layout.keep_bits}
         if isinstance(self.profile, ImageProfile):
             del choices["profile"]["source"], choices["profile"]["variable"]
             for name in ("image_redshift", "psf"):

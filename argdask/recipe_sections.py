@@ -105,6 +105,9 @@ class Layout(Choices):
 
     compression: Literal["none", "lz4", "zstd"] = "none"
     """Compression of the image chunks: none, lz4 or zstd."""
+    keep_bits: Annotated[int, Field(ge=1, le=22)] | None = None
+    """Bits of the mantissa that the pixels of all images keep, so that they compress;
+    they change by 2**-(keep_bits + 1) of their value at most; left out: all 23."""
     part: Annotated[int, Field(ge=1, le=2**20)] | None = None
     """Galaxies in a part: one task and one file for each image variable."""
     chunk: Annotated[int, Field(ge=1, le=2**20)] | None = None

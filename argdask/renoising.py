@@ -45,7 +45,9 @@ def add_noise(pairs: xr.Dataset, epoch: int = 0) -> xr.Dataset:
     -----
     The noise of a pixel follows from the seed, the epoch, the galaxy's id and the
     pixel's number in the cube: the same for any galaxies that are selected, another one
-    where pixels or filters are left out.
+    where pixels or filters are left out. Of images that were rounded (keep_bits) it is
+    drawn for the rounded light, and not rounded: draw 0 is that of the store to about
+    the error of rounding.
 
     Examples
     --------
@@ -88,7 +90,8 @@ def add_noise(pairs: xr.Dataset, epoch: int = 0) -> xr.Dataset:
             output_dtypes=[np.float32],
         )
         name = image_name(role, "noisy")
-        found[name] = drawn.assign_attrs(VARIABLES[name].attrs)
+        drawn.attrs = dict(VARIABLES[name].attrs)
+        found[name] = drawn
     return pairs.assign(found)
 
 

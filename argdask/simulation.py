@@ -20,6 +20,7 @@ from argdask.psf import PSFImage
 from argdask.recipe import Recipe
 from argdask.recipe_tables import completed
 from argdask.rendering import brightest_pixels, per_brightest, resolve_scale
+from argdask.rounding import round_mantissa, rounding_attributes
 from argdask.schema import (
     COMPONENT,
     ENDS,
@@ -245,7 +246,7 @@ class Simulation:
         Returns
         -------
         ndarray
-            The cubes.
+            The cubes, rounded where the recipe keeps fewer bits.
         """
         role, source = role_of(name), self._source(name)
         flux = f"flux_{ENDS[role]}"
@@ -266,7 +267,8 @@ class Simulation:
             if noise is not None:
                 own = self._observer.own_sigma(source, noise, columns[flux])
             self._observer.add_noise(cubes, columns, role, epoch, self.scale, own)
-        return cubes
+        # Here and nowhere else, so that all who make a galaxy have the same pixels.
+        return round_mantissa(cubes, self.recipe.layout.keep_bits)
 
     def make(
         self, ids: ArrayLike, names: Iterable[str], *, epoch: int = 0
@@ -321,8 +323,9 @@ def dataset_of(
         coordinates[name] = (variable.dims, every[name], variable.attrs)
     for name, (values, attrs) in template_parameters(seds).items():
         coordinates[name] = ("galaxy", values[columns["sed_index"]], attrs)
+    rounded = rounding_attributes(simulation.recipe.layout.keep_bits)
     data = {
-        name: (VARIABLES[name].dims, values, VARIABLES[name].attrs)
+        name: (VARIABLES[name].dims, values, VARIABLES[name].attrs | rounded)
         for name, values in images.items()
     }
     return xr.Dataset(data, coordinates, attributes_of(simulation))

@@ -32,7 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("psf", "hankel", "transforms", "convolution", "matching"),
         *("resampling", "isophotes", "profile_fit", "angular_size", "tracks"),
         *("hashing", "keyed_words", "orientations"),
-        "statistics_kernels",
+        *("statistics_kernels", "rounding"),
     ),
     (
         *("recipe", "recipe_schema", "recipe_sections", "recipe_tables"),

@@ -250,7 +250,7 @@ def _description(pairs: xr.Dataset, plan: Plan, layout: str) -> dict[str, Any]:
             "dims": list(VARIABLES[name].dims),
             "shape": list(pairs[name].shape),
             "dtype": VARIABLES[name].dtype,
-            **VARIABLES[name].attrs,
+            **pairs[name].attrs,
         }
         for file, name in _array_files(pairs).items()
     }

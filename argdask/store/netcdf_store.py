@@ -12,6 +12,7 @@ import xarray as xr
 from argdask.catalogue import Columns
 from argdask.errors import InputError
 from argdask.psf_labels import has_psfs, labelled_psfs
+from argdask.rounding import rounding_attributes
 from argdask.schema import VARIABLES
 from argdask.simulation import Simulation, attributes_of, dataset_of
 from argdask.store.attributes import root_attributes
@@ -110,11 +111,12 @@ def _manifest(simulation: Simulation, plan: Plan) -> dict[str, Any]:
     """Return all that a reader needs before it opens a file."""
     # The columns of no galaxy have the names, dimensions and types of all.
     truth = _truth(simulation, simulation.columns([]))
+    rounded = rounding_attributes(plan.recipe.layout.keep_bits)
     images = {
         name: {
             "dims": list(VARIABLES[name].dims),
             "dtype": VARIABLES[name].dtype,
-            "attributes": VARIABLES[name].attrs,
+            "attributes": VARIABLES[name].attrs | rounded,
         }
         for name in simulation.images
     }
@@ -253,7 +255,8 @@ def _described(name: str, simulation: Simulation, galaxies: int) -> xr.Variable:
     filters = simulation.catalogue.seds.sizes["filter"]
     shape = (galaxies, *simulation.recipe.image_shape, filters)
     nothing = np.broadcast_to(np.zeros((), variable.dtype), shape)
-    return xr.Variable(variable.dims, nothing, variable.attrs)
+    rounded = rounding_attributes(simulation.recipe.layout.keep_bits)
+    return xr.Variable(variable.dims, nothing, variable.attrs | rounded)
 
 
 def _attributes(simulation: Simulation) -> dict[str, Any]:

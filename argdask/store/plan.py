@@ -111,12 +111,14 @@ class Plan:
     @property
     def choices(self) -> dict[str, Any]:
         """All that the bytes of a part follow from, ready for JSON."""
+        identity = self.recipe.identity()
         return {
-            **self.recipe.identity(),
+            **identity,
             "scale": self.scale,
             "seds": self.seds,
             **self._inputs,
             "layout": {
+                **identity.get("layout", {}),
                 "compression": self.recipe.layout.compression,
                 "part": self.part,
                 "chunk": self.chunk,

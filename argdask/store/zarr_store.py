@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 import zarr
-from zarr.codecs import BloscCodec
 
 from argdask import seds as grids
 from argdask.psf import PSFImage
 from argdask.psf_labels import has_psfs, labelled_psfs, psfs_in
+from argdask.rounding import rounding_attributes
 from argdask.schema import COMPONENT, IMAGES, VARIABLES, Variable
 from argdask.simulation import Simulation
 from argdask.store import files
@@ -29,7 +29,7 @@ from argdask.store.pieces import (
     variables_of,
 )
 from argdask.store.plan import Plan
-from argdask.store.shards import BLOSC_LEVEL, BLOSC_SHUFFLE, write_chunk, write_shard
+from argdask.store.shards import compressor, write_chunk, write_shard
 from argdask.store.tallies import Tally
 from argdask.tables import UserTable
 
@@ -121,30 +121,22 @@ def _create(
 ) -> None:
     shape = tuple(sizes[name] for name in variable.dims)
     image = variable.name in IMAGES
-    compression = plan.recipe.layout.compression if image else _COLUMN_COMPRESSION
-    blosc = (
-        None
-        if compression == "none"
-        else BloscCodec(
-            cname=compression,
-            clevel=BLOSC_LEVEL,
-            shuffle=BLOSC_SHUFFLE,
-            typesize=np.dtype(variable.dtype).itemsize,
-        )
-    )
+    layout = plan.recipe.layout
+    compression = layout.compression if image else _COLUMN_COMPRESSION
+    rounded = rounding_attributes(layout.keep_bits if image else None)
     group.create_array(
         variable.name,
         shape=shape,
         dtype=variable.dtype,
         chunks=((plan.chunk if image else plan.block), *shape[1:]),
         shards=(plan.part, *shape[1:]) if image else None,
-        compressors=blosc,
+        compressors=compressor(compression, np.dtype(variable.dtype).itemsize),
         filters=None,
         fill_value=variable.fill_value,
         # One folder for each variable, whatever its number of dimensions.
         chunk_key_encoding={"name": "default", "separator": "."},
         dimension_names=list(variable.dims),
-        attributes=dict(variable.attrs),
+        attributes={**variable.attrs, **rounded},
     )
 
 

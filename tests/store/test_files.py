@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from pathlib import Path
 
 import google_crc32c
@@ -132,6 +133,29 @@ def test_a_file_larger_than_one_read_has_one_checksum(tmp_path: Path) -> None:
     assert path.read_bytes() == values.tobytes()
     expected = FileRecord(values.nbytes, google_crc32c.value(values.tobytes()))
     assert file.record == record_of(path) == expected
+
+
+def test_what_takes_no_advice_is_written_all_the_same() -> None:
+    # A pipe has nothing that could be sent ahead, and says so.
+    values = np.arange(3 * files._BEHIND_BYTES // 8, dtype="<i8")
+    found: list[bytes] = []
+    reading, writing = os.pipe()
+
+    def read() -> None:
+        with os.fdopen(reading, "rb") as pipe:
+            found.append(pipe.read())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        file = files.WholeFile(writing)
+        for some in np.array_split(values, 6):
+            file.write(some)
+    finally:
+        os.close(writing)
+        reader.join()
+    assert found == [values.tobytes()]
+    assert file.record.size == values.nbytes
 
 
 def test_all_of_a_tree_can_be_synced(tmp_path: Path) -> None:

@@ -149,6 +149,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "templates.ages": {"templates": {"ages": "all"}},
     "brightness.law": {"brightness": {"law": "grid"}},
     "layout.compression": {"layout": {"compression": "zstd"}},
+    "layout.keep_bits": {"layout": {"keep_bits": 12}},
     "layout.part": {"layout": {"part": 32}},
     "layout.chunk": {"layout": {"chunk": 8}},
 }

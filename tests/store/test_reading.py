@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import shutil
 import warnings
 from pathlib import Path
@@ -113,6 +114,38 @@ def test_one_galaxy_reads_the_file_of_its_part_alone(
     found = pairs["target"].isel(galaxy=40).compute()
     np.testing.assert_array_equal(found.values, simulated["target"].values[40])
     assert set(image_reads) == {"target/c.2.0.0.0"}
+
+
+@pytest.fixture(scope="module", params=["pairs.zarr", "pairs.nc"])
+def large_images(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A store of four inner chunks of a megabyte in each of two parts."""
+    path: Path = tmp_path_factory.mktemp("large") / request.param
+    layout = {"part": 32, "chunk": 8}
+    ad.write(ad.Recipe(galaxies=64, image_shape=64, layout=layout), path)
+    return path
+
+
+def bytes_read() -> int:
+    """Return the bytes that this process has read so far, from whatever."""
+    told = Path("/proc/self/io").read_text("ascii")
+    (found,) = re.findall(r"rchar: (\d+)", told)
+    return int(found)
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="Linux counts for us")
+@pytest.mark.parametrize("chunks", ["part", 8, 1, None])
+def test_a_galaxy_costs_one_inner_chunk(large_images: Path, chunks: Any) -> None:
+    pairs = ad.open_pairs(large_images, chunks=chunks)
+    one_chunk = 8 * pairs["input"][0].nbytes
+    for row in (0, 13, 63):
+        before = bytes_read()
+        found = pairs["target"].isel(galaxy=row).values
+        # Beside it the index of its file; of netCDF's chunks all headers as well.
+        assert bytes_read() - before <= one_chunk + 2**16
+        expected = ad.simulate(ad.Recipe(image_shape=64, galaxies=64), galaxies=[row])
+        assert np.array_equal(found, expected["target"].values[0])
 
 
 @pytest.mark.parametrize("chunks", ["part", 7, None])

@@ -11,10 +11,9 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec
 
 from argdask.store.files import record_of
-from argdask.store.shards import BLOSC_LEVEL, BLOSC_SHUFFLE, write_chunk, write_shard
+from argdask.store.shards import compressor, write_chunk, write_shard
 
 COMPRESSIONS = ("none", "lz4", "zstd")
 
@@ -28,19 +27,13 @@ def zarr_array(
     part: int | None,
 ) -> zarr.Array[Any]:
     """Describe an array to zarr as the store does, and write nothing of it."""
-    codec = BloscCodec(
-        cname="lz4" if compression == "none" else compression,
-        clevel=BLOSC_LEVEL,
-        shuffle=BLOSC_SHUFFLE,
-        typesize=values.dtype.itemsize,
-    )
     return zarr.create_array(
         path,
         shape=values.shape,
         dtype=values.dtype,
         chunks=(chunk, *values.shape[1:]),
         shards=None if part is None else (part, *values.shape[1:]),
-        compressors=None if compression == "none" else codec,
+        compressors=compressor(compression, values.dtype.itemsize),
         filters=None,
         fill_value=np.nan if values.dtype.kind == "f" else -1,
         chunk_key_encoding={"name": "default", "separator": "."},
