@@ -25,22 +25,26 @@ R = TypeVar("R")
 _KERNEL_SOURCES = (
     "brightest.py",
     "caching.py",
+    "convolution.py",
     "cubes.py",
     "edges.py",
     "elementary.py",
     "errors.py",
     "frames.py",
+    "hankel.py",
     "hashing.py",
     "interpolation.py",
     "kernels.py",
     "noise.py",
     "orientations.py",
+    "outskirts.py",
     "resampling.py",
     "rounding.py",
     "statistics_kernels.py",
     "streams.py",
     "tracks.py",
     "transforms.py",
+    "waves.py",
 )
 
 

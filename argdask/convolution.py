@@ -6,44 +6,53 @@ all in Fourier space, with no step on native pixels that a narrow PSF would show
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy import fft, special
 
+from argdask.caching import compiled
 from argdask.errors import InputError
-from argdask.hankel import RADII, STEP, Hankel
+from argdask.hankel import Hankel
+from argdask.outskirts import FADE, Samples, samples_at
 from argdask.profiles import table_of
 from argdask.psf import PSF
-from argdask.transforms import add_core, add_samples, core_profile, fold, outskirts
+from argdask.transfers import Transfers, reach_of, transfers_of
+from argdask.transforms import Radial, cell_of, edge_of, galaxy_spectrum
+from argdask.waves import (
+    Frame,
+    Images,
+    Memory,
+    add_folded,
+    frame_of,
+    memory_of,
+    put_images,
+    rounded_up,
+)
 
 __all__ = ["NARROWEST", "Convolution", "padded_grid", "working_grid"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-Images: TypeAlias = npt.NDArray[np.float32]
-Spectrum: TypeAlias = npt.NDArray[np.complex64]
+Integers: TypeAlias = npt.NDArray[np.int64]
 
 NARROWEST = 0.5
 """FWHM for which the accuracy that is promised was measured [pixel]."""
 
 # Light that may be scattered further than the margin around the frame.
 _TAIL = 1e-3
-# Pixels over which light fades to 0 at the edge of the grid, so that it has no edge.
-_FADE = 6
-# Frequencies at which less of the light than this is left do not count, nor do those
-# above _FINEST [cycles / pixel], where a PSF of NARROWEST leaves 4e-7.
-_LEAST = 1e-4
-_FINEST = 4.0
-_STEP = 0.04  # in the search for them
-# Sigma of the window around the cusp, pixels along the minor axis, and how many of it
-# along the major axis have to find room before they come back from the other side.
-_WINDOW = 2.5
-_SIGMAS = 3.5
+# Sigma of the window around the cusp along the minor axis, in samples of what is
+# outside, and how many of it along the major axis have to find room before they come
+# back from the other side.
+_WINDOW = 3.25
+_SIGMAS = 4.0
+# Pixels from sample to sample: as the narrowest PSF is wide, between these.
+_DENSEST, _COARSEST = 1.0, 1.5
+_FINER = 4  # distances between samples to each factor of 2
 _FAINT = 1e-6  # of a galaxy's light: nothing
+_FLATTEST = 0.01  # axis ratio of which the lowest frequencies are told apart
 
 _NAMES = (
     "half_light_radius",
@@ -53,13 +62,6 @@ _NAMES = (
     "offset_y",
     "offset_x",
 )
-
-
-class _Transfer(NamedTuple):
-    """A transfer function with pixels, and how many columns of each row count."""
-
-    values: npt.NDArray[Any]
-    lengths: npt.NDArray[np.int64]
 
 
 class Convolution:
@@ -98,14 +100,19 @@ class Convolution:
         """The distinct PSFs, in the order of the filters that have them first."""
         self.index = np.array([self.psfs.index(psf) for psf in psfs])
         """Which of the distinct PSFs each filter has (filter,)."""
-        self.grid, self.margin = working_grid(self.psfs, self.shape, pixel_scale)
-        """Shape of what is convolved, and where in it the frame begins (y, x)."""
-        reaches = [_reach(psf, pixel_scale) for psf in self.psfs]
-        self._reach = max(reaches)
-        self._transfers = [
-            _transfer(psf, reach, self.grid, pixel_scale)
-            for psf, reach in zip(self.psfs, reaches, strict=True)
-        ]
+        margin = _margin(self.psfs, self.shape, pixel_scale)
+        # Of even lengths, of which no sample is in the middle.
+        grid = [rounded_up(side + 2 * margin, 2) for side in self.shape]
+        self.grid = (grid[0], grid[1])
+        """Shape of what is convolved, with the frame in its middle (y, x)."""
+        reaches = [reach_of(psf, pixel_scale) for psf in self.psfs]
+        self._transfers = transfers_of(self.psfs, reaches, self.grid, pixel_scale)
+        self._lengths = self._transfers.lengths.max(axis=0)
+        self._frame = frame_of(self.shape, self.grid)
+        self._radial = _radial(max(reaches), max(self.grid))
+        narrowest = min(psf.fwhm for psf in self.psfs) / pixel_scale
+        self._step = min(max(narrowest, _DENSEST), _COARSEST)
+        self._samples: dict[int, Samples] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         filters = tuple(self.psfs[place] for place in self.index)
@@ -164,8 +171,12 @@ class Convolution:
         ):
             raise ValueError(f"out must be C-contiguous float32 of shape {shape}")
         flat = stamps.reshape(len(table), len(self.psfs), *self.shape)
-        for row, images in zip(table, flat, strict=True):
-            self._show(self._spectrum(row), images)
+        windows, finenesses = self._windows(table)
+        for fineness in np.unique(finenesses):
+            places = np.flatnonzero(finenesses == fineness)
+            samples = self._sampled(int(fineness))
+            inside = (table[places], windows[places], self._radial, samples)
+            _sersic(inside, self._frame, self._lengths, self._transfers, places, flat)
         return stamps
 
     def points(self) -> Images:
@@ -176,76 +187,38 @@ class Convolution:
         ndarray
             (psf, y, x) for each of the distinct ``psfs``; each adds up to 1.
         """
-        spectrum = self._empty()
-        row = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
-        flat = np.ones((1, 8))
-        add_core(
-            row, flat, (0.0, 0.0, STEP), self._middle, self.grid, self._reach, spectrum
-        )
+        spectrum = np.zeros((4, *self._transfers.values.shape[2:]), np.float32)
+        spectrum[0] = 1.0
         images = np.empty((len(self.psfs), *self.shape), np.float32)
-        self._show(spectrum, images)
+        memory = memory_of(self._frame, len(images))
+        _show(spectrum, False, self._frame, self._transfers, memory, images)
         for image in images:
             image /= image.sum(dtype=np.float64)
         return images
 
-    @property
-    def _middle(self) -> tuple[float, float]:
-        """The frame's centre on the grid, pixels."""
-        (top, left), (height, width) = self.margin, self.shape
-        return top + 0.5 * (height - 1), left + 0.5 * (width - 1)
-
-    def _empty(self) -> Spectrum:
-        sides = [int(self._reach * side) for side in self.grid]
-        return np.zeros((2 * sides[0] + 1, sides[1] + 1), np.complex64)
-
-    def _window(self, row: Floats) -> tuple[float, int]:
-        """Return the window's sigma, pixels, and samples per pixel for what is outside.
+    def _windows(self, table: Floats) -> tuple[Floats, Integers]:
+        """Return sigmas of windows along the minor axis, pixels, and finenesses.
 
         A galaxy that is as compact as a window may be needs none.
         """
-        room = min(
-            side - 0.5 * inner - abs(offset)
-            for side, inner, offset in zip(self.grid, self.shape, row[5:7], strict=True)
-        )
-        radius, index, ratio, width = row[0], row[1], row[2], row[4]
-        depth = float(special.gammainccinv(2.0 * index, _FAINT)) / width
-        if radius * depth**index < room:
-            return math.inf, 1
-        parts = max(1, math.ceil(_SIGMAS * _WINDOW / (ratio * room)))
-        return _WINDOW / (ratio * parts), parts
+        radius, index, ratio, width = table[:, 0], table[:, 1], table[:, 2], table[:, 4]
+        rooms = np.array(self.grid) - 0.5 * np.array(self.shape) - abs(table[:, 5:7])
+        room = rooms.min(axis=1)
+        depth = special.gammainccinv(2.0 * index, _FAINT) / width
+        compact = radius * depth**index < room
+        finer = self._step * _SIGMAS * _WINDOW / (ratio * room)
+        steps = np.ceil(_FINER * np.log2(np.maximum(finer, 1.0)))
+        windows = _WINDOW * self._step * 2.0 ** (-steps / _FINER)
+        windows[compact], steps[compact] = math.inf, 0.0
+        return windows, steps.astype(np.int64)
 
-    def _spectrum(self, row: Floats) -> Spectrum:
-        """Return a galaxy's Fourier transform."""
-        width, parts = self._window(row)
-        profile = np.empty(len(RADII))
-        core_profile(row, width, RADII, profile)
-        orders = _ORDERS if row[7] else _ORDERS[:1]
-        tables = np.stack([hankel(profile) for hankel in orders])
-        logs = (_ORDERS[0].start, _ORDERS[1].start, STEP)
-        spectrum = self._empty()
-        add_core(row, tables, logs, self._middle, self.grid, self._reach, spectrum)
-        if math.isfinite(width):
-            sides = [side * parts for side in self.grid]
-            samples = np.empty(sides, np.float32)
-            fading = _fading(self.grid[0], parts), _fading(self.grid[1], parts)
-            outskirts(row, width, parts, self._middle, fading, samples)
-            transform = fft.rfft2(samples, workers=1)
-            add_samples(transform, self.grid, parts, spectrum)
-        return spectrum
-
-    def _show(self, spectrum: Spectrum, images: Images) -> None:
-        """Fill images (psf, y, x) of what has this Fourier transform."""
-        height, width = self.grid
-        folded = np.empty((len(self.psfs), height, width // 2 + 1), np.complex64)
-        for transfer, one in zip(self._transfers, folded, strict=True):
-            fold(spectrum, transfer.values, transfer.lengths, self.grid, one)
-        # Always the same number of transforms at once, whatever the batch; rows outside
-        # of the frame are left out in between.
-        top, left = self.margin
-        rows = fft.ifft(folded, axis=1, workers=1, overwrite_x=True)
-        rows = rows[:, top : top + self.shape[0]]
-        whole = fft.irfft(rows, n=width, axis=2, workers=1, overwrite_x=True)
-        images[:] = whole[:, :, left : left + self.shape[1]]
+    def _sampled(self, fineness: int) -> Samples:
+        """Return how galaxies are sampled at one of the distances between samples."""
+        if fineness not in self._samples:
+            step = self._step * 2.0 ** (-fineness / _FINER)
+            kx, ky = self._transfers.values.shape[2:]
+            self._samples[fineness] = samples_at(self.grid, step, (ky, kx))
+        return self._samples[fineness]
 
 
 def working_grid(
@@ -272,19 +245,11 @@ def working_grid(
     InputError
         A PSF is wider than the frame.
     """
-    for psf in psfs:
-        width = psf.fwhm / pixel_scale
-        if width > min(shape):
-            cure = "give a larger image_shape, or look at its unit"
-            value = f"a FWHM of {psf.fwhm:g} arcsec, {width:.3g} pixels"
-            expected = f"at most the frame's {min(shape)} pixels"
-            raise InputError("psf.fwhm", value, expected, cure)
-    tail = max(psf.tail_radius(_TAIL) for psf in psfs) / pixel_scale
-    return padded_grid(shape, tail)
+    return padded_grid(shape, _margin(psfs, shape, pixel_scale))
 
 
 def padded_grid(
-    shape: tuple[int, int], tail: float
+    shape: tuple[int, int], margin: int
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return a frame with margins, of sizes that are fast to transform.
 
@@ -292,8 +257,8 @@ def padded_grid(
     ----------
     shape
         (y, x), the frame in pixels.
-    tail
-        Radius of the PSF, pixels; beyond half the frame it does not count.
+    margin
+        On every side, at least [pixel].
 
     Returns
     -------
@@ -302,13 +267,23 @@ def padded_grid(
     margin : tuple
         (y, x), pixels before the frame.
     """
-    margin = math.ceil(min(tail, 0.5 * max(shape))) + _FADE
     grid = [int(fft.next_fast_len(side + 2 * margin, real=True)) for side in shape]
     before = [(large - side) // 2 for large, side in zip(grid, shape, strict=True)]
     return (grid[0], grid[1]), (before[0], before[1])
 
 
-_ORDERS = (Hankel(0), Hankel(1))
+def _margin(psfs: Sequence[PSF], shape: tuple[int, int], pixel_scale: float) -> int:
+    """Return by how much a frame is widened on every side, pixels."""
+    for psf in psfs:
+        width = psf.fwhm / pixel_scale
+        if width > min(shape):
+            cure = "give a larger image_shape, or look at its unit"
+            value = f"a FWHM of {psf.fwhm:g} arcsec, {width:.3g} pixels"
+            expected = f"at most the frame's {min(shape)} pixels"
+            raise InputError("psf.fwhm", value, expected, cure)
+    tail = max(psf.tail_radius(_TAIL) for psf in psfs) / pixel_scale
+    # Light that comes from further than half the frame does not count.
+    return math.ceil(min(tail, 0.5 * max(shape))) + FADE
 
 
 def _again(
@@ -317,49 +292,65 @@ def _again(
     return Convolution(psfs, shape=shape, pixel_scale=pixel_scale)
 
 
-@functools.lru_cache(maxsize=64)
-def _fading(size: int, parts: int) -> Floats:
-    """Return what samples are multiplied by: 1, and towards either end less."""
-    place = np.arange(size * parts) / parts
-    inwards = np.minimum(place + 1.0, size - place) / (_FADE + 1.0)
-    return np.square(np.sin(0.5 * math.pi * np.minimum(inwards, 1.0)))
+def _radial(reach: float, longest: int) -> Radial:
+    orders = Hankel(0), Hankel(1)
+    first = cell_of(np.float32((_FLATTEST * 2.0 * math.pi / longest) ** 2))
+    last = cell_of(np.float32((2.0 * math.pi * (reach + 1.0 / longest)) ** 2)) + 2
+    squares = np.array([edge_of(cell) for cell in range(first, last + 1)])
+    tables = orders[0].tables, orders[1].tables
+    starts = orders[0].start, orders[1].start
+    return Radial(tables, starts, (squares, np.log(squares)))
 
 
-def _reach(psf: PSF, pixel_scale: float) -> float:
-    """Return the frequency above which PSF and pixel leave nothing [cycles / pixel]."""
-    limit = min(psf.finest * pixel_scale, _FINEST)
-    y = np.arange(-limit, limit + _STEP, _STEP)[:, None]
-    x = np.arange(0.0, limit + _STEP, _STEP)[None]
-    left = abs(psf.transfer(y / pixel_scale, x / pixel_scale))
-    left = left * abs(np.sinc(y) * np.sinc(x))
-    return min(float(np.hypot(y, x)[left > _LEAST].max()) + _STEP, limit)
+@compiled
+def _show(
+    spectrum: Images,
+    lopsided: bool,
+    frame: Frame,
+    transfers: Transfers,
+    memory: Memory,
+    images: Images,
+) -> None:
+    """Fill images (psf, y, x) of what has this spectrum (part, kx, ky)."""
+    frequencies = frame.waves[0].shape[2]
+    at_once = memory.folded.shape[2] // frequencies
+    slots = transfers.parts.shape[1]
+    for start in range(0, len(images), at_once):
+        memory.folded[:] = 0.0
+        count = min(at_once, len(images) - start)
+        for place in range(count):
+            for slot in range(slots):
+                other = transfers.parts[start + place, slot]
+                values = transfers.values[start + place, slot]
+                factor = values, transfers.lengths[start + place], other
+                begin = place * frequencies
+                if other >= 0:
+                    add_folded(spectrum, 0, factor, frame, begin, memory.folded)
+                if other >= 0 and lopsided:
+                    add_folded(spectrum, 1, factor, frame, begin, memory.folded)
+        every = lopsided or slots > 1
+        put_images(every, count, frame, memory, images[start:])
 
 
-def _transfer(
-    psf: PSF, reach: float, grid: tuple[int, int], pixel_scale: float
-) -> _Transfer:
-    """Tabulate a PSF that ends where the grid does, with the pixel.
-
-    The Fourier transform at the frequencies of the grid is that of a PSF that comes
-    back from the other side. So it is found on twice the grid, and what is more than
-    half a grid away is left out.
-    """
-    parts = max(1, math.ceil(2.0 * reach))
-    sizes = [2 * side * parts for side in grid]
-    y = fft.fftfreq(sizes[0], 1.0 / parts)[:, None]
-    x = fft.rfftfreq(sizes[1], 1.0 / parts)[None]
-    light = fft.irfft2(psf.transfer(y / pixel_scale, x / pixel_scale), s=sizes)
-    for axis, (size, side) in enumerate(zip(sizes, grid, strict=True)):
-        far = abs(fft.fftfreq(size, 1.0 / size)) / parts
-        kept = np.where(far < 0.5 * side, 1.0, np.where(far > 0.5 * side, 0.0, 0.5))
-        light *= np.expand_dims(kept, 1 - axis)
-    ky = np.arange(-int(reach * grid[0]), int(reach * grid[0]) + 1)
-    kx = np.arange(int(reach * grid[1]) + 1)
-    values = fft.rfft2(light)[2 * ky[:, None], 2 * kx[None]]
-    fy, fx = ky / grid[0], kx / grid[1]
-    values = values * np.sinc(fy)[:, None] * np.sinc(fx)
-    chords = np.sqrt(np.maximum(reach**2 - fy**2, 0.0))
-    lengths = np.minimum((chords * grid[1]).astype(np.int64) + 1, len(kx))
-    if abs(values.imag).max() < 1e-6:
-        return _Transfer(values.real.astype(np.float32), lengths)
-    return _Transfer(values.astype(np.complex64), lengths)
+@compiled
+def _sersic(
+    galaxies: tuple[Floats, Floats, Radial, Samples],
+    frame: Frame,
+    lengths: Integers,
+    transfers: Transfers,
+    places: Integers,
+    stamps: Images,
+) -> None:
+    """Fill stamps (galaxy, psf, y, x) at some places."""
+    table, windows, radial, samples = galaxies
+    kx, ky = transfers.values.shape[2:]
+    grid = float(frame.grid[0]), float(frame.grid[1])
+    memory = memory_of(frame, stamps.shape[1])
+    spectra = np.empty((4, kx, ky), np.float32), np.empty((4, kx, ky), np.float32)
+    for g in range(len(table)):
+        row = table[g]
+        spectrum = galaxy_spectrum(
+            row, windows[g], radial, samples, grid, lengths, spectra
+        )
+        lopsided = row[5] != 0.0 or row[6] != 0.0 or row[7] != 0.0
+        _show(spectrum, lopsided, frame, transfers, memory, stamps[places[g]])

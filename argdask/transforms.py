@@ -2,32 +2,69 @@
 
 A pixel grid cannot hold a cusp: what is finer than two pixels comes back as something
 coarser. So a galaxy is taken apart by a smooth window around its centre. What is
-outside is smooth, and is sampled on the grid: it may be larger than the frame. What is
-inside is compact, and its Fourier transform is taken from a Hankel transform of the
-profile, at frequencies far beyond those of the pixels.
+outside is smooth, and is sampled: it may be larger than the frame. What is inside is
+compact, and its Fourier transform is taken from a Hankel transform of the profile, at
+frequencies far beyond those of the pixels.
 
-Arrays of frequencies are (ky, kx): rows from -K to K and columns from 0 to K, in cycles
-per length of the grid.
+Images and spectra are the four parts that `argdask.waves` tells of: a spectrum is
+(part, kx, ky), in cycles per length of the grid, about the middle of the frame.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from argdask.caching import compiled
 from argdask.elementary import LOG2_E, LOWEST, exp2, log2
-from argdask.kernels import Floats, asymmetry_of, centres, galaxy_of, points
+from argdask.hankel import RADII, STEP, Tables, transform
+from argdask.kernels import Floats, galaxy_of
+from argdask.outskirts import Samples, add_outskirts
+from argdask.waves import product_sign
 
-__all__ = ["add_core", "add_samples", "core_profile", "fold", "outskirts"]
+__all__ = [
+    "Radial",
+    "cell_of",
+    "core",
+    "core_profile",
+    "edge_of",
+    "galaxy_spectrum",
+    "move",
+    "tabulate",
+]
 
-Complex = NDArray[np.complex64]
+Images: TypeAlias = npt.NDArray[np.float32]
+Integers: TypeAlias = npt.NDArray[np.int64]
 
-# Frequencies below this are as good as 0 [radian / pixel], squared.
-_LOWEST_SQUARE = 1e-6**2
+# A cell of a table is what float32 numbers with the same first bits share: 64 to each
+# factor of 2, over which a spectrum is straight to 5e-6 of its total.
+_DROPPED = 17
+
+
+class Radial(NamedTuple):
+    """What spectra of cores are found with."""
+
+    tables: tuple[Tables, Tables]
+    """Of the Hankel transforms of order 0 and 1."""
+    starts: tuple[float, float]
+    """Natural logarithms of their first frequencies."""
+    edges: tuple[Floats, Floats]
+    """Of cells, as `tabulate` takes them."""
+
+
+@compiled
+def cell_of(square: np.float32) -> int:
+    """Return the number of the cell that a frequency, squared, is in."""
+    return int(np.float32(square).view(np.int32) >> np.int32(_DROPPED))
+
+
+@compiled
+def edge_of(cell: int) -> float:
+    """Return the lower edge of a cell."""
+    return float(np.int32(cell << _DROPPED).view(np.float32))
 
 
 @compiled
@@ -57,65 +94,6 @@ def core_profile(row: Floats, width: float, radii: Floats, profile: Floats) -> N
 
 
 @compiled
-def outskirts(
-    row: Floats,
-    width: float,
-    parts: int,
-    middle: tuple[float, float],
-    fading: tuple[Floats, Floats],
-    samples: NDArray[np.float32],
-) -> None:
-    """Sample the light outside the window.
-
-    Parameters
-    ----------
-    row, width
-        As `core_profile` takes them.
-    parts
-        Samples per pixel along an axis; the first is in the middle of the first pixel.
-    middle
-        The frame's centre (y, x) on the grid, pixels.
-    fading
-        What rows and columns are multiplied by.
-    samples
-        The result (y, x), times the area of a sample.
-    """
-    height, width_of = samples.shape
-    galaxy = galaxy_of(row)
-    line = points(width_of)
-    scale = 0.5 * LOG2_E * (row[0] * row[0]) / (width * width)
-    area = 1.0 / (parts * parts)
-    for j in range(height):
-        y = j / parts - middle[0] - row[5]
-        for i in range(len(line.x)):
-            line.x[i] = i / parts - middle[1] - row[6]
-            line.y[i] = y
-        if row[7] == 0.0:
-            centres(line, width_of, galaxy, None)
-        else:
-            centres(line, width_of, galaxy, asymmetry_of(row, galaxy))
-        for i in range(width_of):
-            along_x = galaxy.xx * line.x[i] + galaxy.xy * y
-            along_y = galaxy.xy * line.x[i] + galaxy.yy * y
-            s = along_x * line.x[i] + along_y * y
-            left = 1.0 - exp2(max(-scale * s, LOWEST))
-            value = line.value[i] * (left * left * area)
-            # float32 is slow below 1e-38
-            value = value if value > 1e-30 else 0.0
-            samples[j, i] = value * (fading[0][j] * fading[1][i])
-
-
-@compiled
-def _waves(count: int, first: int, place: float, size: int) -> tuple[Floats, Floats]:
-    """Return cosines and sines of -2 pi k place / size."""
-    real, imaginary = np.empty(count), np.empty(count)
-    for i in range(count):
-        angle = -2.0 * math.pi * ((first + i) * place / size)
-        real[i], imaginary[i] = math.cos(angle), math.sin(angle)
-    return real, imaginary
-
-
-@compiled
 def _interpolate(table: Floats, first: float, places: Floats, found: Floats) -> None:
     """Interpolate by the cubic through four neighbours, at places in its steps."""
     highest = len(table) - 3.0
@@ -133,145 +111,218 @@ def _interpolate(table: Floats, first: float, places: Floats, found: Floats) -> 
 
 
 @compiled
-def add_core(
-    row: Floats,
-    tables: Floats,
-    logs: tuple[float, float, float],
-    middle: tuple[float, float],
-    shape: tuple[int, int],
-    reach: float,
-    spectrum: Complex,
+def tabulate(
+    nodes: Floats,
+    start: float,
+    edges: tuple[Floats, Floats],
+    order: int,
+    cells: tuple[Images, Images],
 ) -> None:
-    """Add the Fourier transform of the light inside the window.
+    """Turn a Hankel transform into a table that needs no logarithm.
+
+    Parameters
+    ----------
+    nodes
+        The transform.
+    start
+        Natural logarithm of its first frequency.
+    edges
+        Of the cells (edge,): frequencies, squared, and their natural logarithms.
+    order
+        Of the transform; one of order 1 is divided by the frequency.
+    cells
+        The result (cell,): in each cell the transform is the first plus the second
+        times the squared frequency.
+    """
+    squares, logs = edges
+    values, places = np.empty(len(squares)), np.empty(len(squares))
+    for i in range(len(squares)):
+        places[i] = logs[i] * (0.5 / STEP)
+    _interpolate(nodes, start / STEP, places, values)
+    if order == 1:
+        for i in range(len(squares)):
+            values[i] /= math.sqrt(squares[i])
+    for i in range(len(squares) - 1):
+        slope = (values[i + 1] - values[i]) / (squares[i + 1] - squares[i])
+        cells[0][i], cells[1][i] = values[i] - slope * squares[i], slope
+
+
+@compiled
+def core(
+    row: Floats,
+    cells: Images,
+    first: int,
+    grid: tuple[float, float],
+    lengths: Integers,
+    spectrum: Images,
+) -> None:
+    """Find the Fourier transform of the light inside the window, about its centre.
 
     Parameters
     ----------
     row
         A row of a table of galaxies.
-    tables
-        Hankel transforms of `core_profile` (order, frequency); of order 1 only for a
-        galaxy with an asymmetry.
-    logs
-        Natural logarithms of the first frequency of each order, and their step.
-    middle
-        The frame's centre (y, x) on the grid, pixels.
-    shape
-        The grid (y, x), pixels.
-    reach
-        Frequency beyond which there is nothing to add [cycles / pixel].
+    cells
+        As `tabulate` makes them (order, 2, cell); of order 1 only for a galaxy with an
+        asymmetry.
+    first
+        The number of the first cell.
+    grid
+        Its length (y, x), pixels.
+    lengths
+        How many ky of each kx are wanted (kx,).
     spectrum
-        (ky, kx), to which it is added.
+        The result (part, kx, ky): 0 and 3, and 1 and 2 for a galaxy with an asymmetry.
     """
-    rows, columns = spectrum.shape
-    top = rows // 2
     angle = math.radians(row[3])
     along_x, along_y = -math.sin(angle), math.cos(angle)
+    step_y, step_x = 2.0 * math.pi / grid[0], 2.0 * math.pi / grid[1]
+    # Along the axes of the ellipse in the frame in which it is a circle: radian / pixel
+    major_x, major_y = step_x * along_x, step_y * along_y
+    minor_x, minor_y = -step_x * row[2] * along_y, step_y * row[2] * along_x
+    lowest = np.float32(edge_of(first))
+    level, slope = cells[0, 0], cells[0, 1]
+    square_y = np.float32(major_y * major_y + minor_y * minor_y)
+    half = np.float32(0.5)
+    for i in range(len(lengths)):
+        square_x = np.float32((major_x * major_x + minor_x * minor_x) * i * i)
+        cross = np.float32(2.0 * (major_x * major_y + minor_x * minor_y) * i)
+        even, odd = spectrum[0, i], spectrum[3, i]
+        for j in range(lengths[i]):
+            ky = np.float32(np.int32(j))
+            mean, tilt = square_x + square_y * (ky * ky), cross * ky
+            above, below = max(mean + tilt, lowest), max(mean - tilt, lowest)
+            one, other = cell_of(above) - first, cell_of(below) - first
+            up = level[np.uintp(one)] + slope[np.uintp(one)] * above
+            down = level[np.uintp(other)] + slope[np.uintp(other)] * below
+            even[j], odd[j] = half * (down + up), half * (down - up)
+    if row[7] == 0.0:
+        return
     tilt_major = row[7] * math.cos(math.radians(row[8]))
     tilt_minor = row[7] * math.sin(math.radians(row[8]))
-    cosine_y, sine_y = _waves(rows, -top, middle[0] + row[5], shape[0])
-    cosine_x, sine_x = _waves(columns, 0, middle[1] + row[6], shape[1])
-    per_log = 0.5 / (LOG2_E * logs[2])
-    # frequencies in the frame in which the ellipse is a circle, radians
-    step = 2.0 * math.pi / shape[1]
-    major_x, minor_x = step * along_x, -step * row[2] * along_y
-    places, light = np.empty(columns), np.empty(columns)
-    odd, lean = np.zeros(columns), np.empty(columns)
-    for j in range(rows):
-        fy = (j - top) / shape[0]
-        chord = math.sqrt(max(reach * reach - fy * fy, 0.0))
-        count = min(columns, int(chord * shape[1]) + 1)
-        major_y = 2.0 * math.pi * fy * along_y
-        minor_y = 2.0 * math.pi * fy * row[2] * along_x
-        for i in range(count):
-            major, minor = major_y + i * major_x, minor_y + i * minor_x
-            lean[i] = major * major + minor * minor
-            places[i] = log2(max(lean[i], _LOWEST_SQUARE)) * per_log
-        _interpolate(tables[0], logs[0] / logs[2], places[:count], light)
-        if row[7] != 0.0:
-            _interpolate(tables[1], logs[1] / logs[2], places[:count], odd)
-            for i in range(count):
-                major, minor = major_y + i * major_x, minor_y + i * minor_x
-                size = math.sqrt(max(lean[i], _LOWEST_SQUARE))
-                odd[i] *= (tilt_major * major + tilt_minor * minor) / size
-        for i in range(count):
-            cosine = cosine_y[j] * cosine_x[i] - sine_y[j] * sine_x[i]
-            sine = cosine_y[j] * sine_x[i] + sine_y[j] * cosine_x[i]
-            spectrum[j, i] += np.complex64(
-                complex(
-                    light[i] * cosine - odd[i] * sine, light[i] * sine + odd[i] * cosine
-                )
-            )
+    lean_x = tilt_major * major_x + tilt_minor * minor_x
+    lean_y = tilt_major * major_y + tilt_minor * minor_y
+    for i in range(len(lengths)):
+        for j in range(lengths[i]):
+            x, y = major_x * i, major_y * j
+            u, v = minor_x * i, minor_y * j
+            above = np.float32(max((x + y) ** 2 + (u + v) ** 2, lowest))
+            below = np.float32(max((x - y) ** 2 + (u - v) ** 2, lowest))
+            one, other = cell_of(above) - first, cell_of(below) - first
+            up = cells[1, 0, one] + cells[1, 1, one] * above
+            down = cells[1, 0, other] + cells[1, 1, other] * below
+            up, down = up * (lean_x * i + lean_y * j), down * (lean_x * i - lean_y * j)
+            spectrum[1, i, j], spectrum[2, i, j] = 0.5 * (down - up), -0.5 * (down + up)
 
 
 @compiled
-def add_samples(
-    transform: Complex, shape: tuple[int, int], parts: int, spectrum: Complex
+def move(
+    spectrum: Images,
+    lopsided: bool,
+    offset: tuple[float, float],
+    grid: tuple[float, float],
+    lengths: Integers,
+    moved: Images,
 ) -> None:
-    """Add the Fourier transform of samples.
-
-    Parameters
-    ----------
-    transform
-        Of ``parts`` samples per pixel along each axis, as `scipy.fft.rfft2` gives it.
-    shape
-        The grid (y, x), pixels.
-    parts
-        Samples per pixel along an axis.
-    spectrum
-        (ky, kx), to which it is added.
-    """
-    height, width = shape[0] * parts, shape[1] * parts
-    top = spectrum.shape[0] // 2
-    for j in range(spectrum.shape[0]):
-        ky = j - top
-        if 2 * abs(ky) > height:
-            continue
-        # The highest frequency of an even number of samples stands for two.
-        share = 0.5 if 2 * abs(ky) == height else 1.0
-        for i in range(min(spectrum.shape[1], width // 2 + 1)):
-            weight = 0.5 * share if 2 * i == width else share
-            spectrum[j, i] += transform[ky % height, i] * np.float32(weight)
-
-
-@compiled
-def fold(
-    spectrum: Complex,
-    transfer: NDArray[Any],
-    lengths: NDArray[np.int64],
-    shape: tuple[int, int],
-    out: Complex,
-) -> None:
-    """Multiply by a transfer function, and fold to the frequencies of the pixels.
+    """Move what has a spectrum away from the middle.
 
     Parameters
     ----------
     spectrum
-        (ky, kx), of something real.
-    transfer
-        (ky, kx), float32 or complex64, no larger than the spectrum.
+        (part, kx, ky).
+    lopsided
+        Whether it has the parts 1 and 2.
+    offset
+        Where to (y, x), pixels.
+    grid
+        Its length (y, x), pixels.
     lengths
-        How many columns of each row of the transfer function count (ky,).
-    shape
-        The grid (y, x), pixels.
-    out
-        The result (y, x // 2 + 1), for `scipy.fft.irfft2`.
+        How many ky of each kx are wanted (kx,).
+    moved
+        The result (part, kx, ky), all parts.
     """
-    height, width = shape
-    half = width // 2
-    top, skipped = transfer.shape[0] // 2, spectrum.shape[0] // 2
-    skipped -= top
-    out[:] = 0.0
-    for j in range(transfer.shape[0]):
-        above = out[(j - top) % height]
-        below = out[(top - j) % height]
-        light, factor, count = spectrum[j + skipped], transfer[j], lengths[j]
-        for start in range(0, count, width):
-            # these frequencies, and
-            for i in range(start, min(start + half + 1, count)):
-                above[i - start] += light[i] * factor[i]
-            # the opposite of the opposite ones
-            for i in range(max(start - half, 1), min(start + 1, count)):
-                below[start - i] += np.conj(light[i] * factor[i])
-        start = (count + width - 1) // width * width
-        for i in range(max(start - half, 1), count):
-            below[start - i] += np.conj(light[i] * factor[i])
+    count = spectrum.shape[2]
+    waves = np.empty((2, count), np.float32)
+    for j in range(count):
+        angle = 2.0 * math.pi * j * offset[0] / grid[0]
+        waves[0, j], waves[1, j] = math.cos(angle), math.sin(angle)
+    for i in range(len(lengths)):
+        angle = 2.0 * math.pi * i * offset[1] / grid[1]
+        along_x = math.cos(angle), math.sin(angle)
+        moved[:, i, : lengths[i]] = 0.0
+        for part in range(4):
+            if part in (1, 2) and not lopsided:
+                continue
+            light = spectrum[part, i]
+            for other in range(4):
+                sign = product_sign(part, other) * np.float32(along_x[other >> 1])
+                wave, out = waves[other & 1], moved[part ^ other, i]
+                for j in range(lengths[i]):
+                    out[j] += sign * wave[j] * light[j]
+
+
+@compiled
+def galaxy_spectrum(
+    row: Floats,
+    window: float,
+    radial: Radial,
+    samples: Samples,
+    grid: tuple[float, float],
+    lengths: Integers,
+    memory: tuple[Images, Images],
+) -> Images:
+    """Find the Fourier transform of a galaxy.
+
+    Parameters
+    ----------
+    row
+        A row of a table of galaxies.
+    window
+        Sigma of the window along the minor axis, pixels.
+    radial, samples
+        Tables.
+    grid
+        Its length (y, x), pixels.
+    lengths
+        How many ky of each kx are wanted (kx,).
+    memory
+        Two spectra (part, kx, ky).
+
+    Returns
+    -------
+    ndarray
+        The one of the two that is the result; of a galaxy in the middle without an
+        asymmetry the parts 0 and 3.
+    """
+    spectrum = memory[0]
+    width = window / row[2]
+    profile = np.empty(len(RADII))
+    core_profile(row, width, RADII, profile)
+    squares, logs = radial.edges
+    # From the lowest frequency that there is, along the minor axis.
+    least = (row[2] * 2.0 * math.pi / max(grid[0], grid[1])) ** 2
+    start = cell_of(np.float32(squares[0]))
+    low = max(cell_of(np.float32(least)) - 1 - start, 0)
+    cells = np.empty((2, 2, len(squares) - 1), np.float32)
+    nodes = np.empty(len(RADII))
+    total = 0.0
+    for order in range(1 if row[7] == 0.0 else 2):
+        first = radial.starts[order]
+        begin = max(int((0.5 * logs[low] - first) / STEP) - 2, 0)
+        end = min(int((0.5 * logs[-1] - first) / STEP) + 4, len(RADII))
+        found = transform(profile, radial.tables[order], begin, end, nodes)
+        total = found if order == 0 else total
+        edges = squares[low:], logs[low:]
+        tabulate(
+            nodes, first, edges, order, (cells[order, 0, low:], cells[order, 1, low:])
+        )
+    core(row, cells[:, :, low:], start + low, grid, lengths, spectrum)
+    spectrum[0, 0, 0] = total
+    symmetric = row[5] == 0.0 and row[6] == 0.0
+    if not symmetric:
+        odd = row[7] != 0.0
+        move(spectrum, odd, (row[5], row[6]), grid, lengths, memory[1])
+        spectrum = memory[1]
+    if math.isfinite(window):
+        add_outskirts(row, width, samples, lengths, spectrum)
+    return spectrum

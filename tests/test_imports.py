@@ -30,6 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
             "streams",
         ),
         *("psf", "hankel", "transforms", "convolution", "matching"),
+        *("outskirts", "transfers", "waves"),
         *("resampling", "isophotes", "profile_fit", "angular_size", "tracks"),
         *("hashing", "keyed_words", "orientations"),
         *("statistics_kernels", "rounding"),
