@@ -83,7 +83,7 @@ def resident() -> float:
 
 def driving(measured: Measured, store: Path, quick: bool) -> None:
     """Measure the driver over a client."""
-    rounds, parts = (3, 100) if quick else (11, 200)
+    rounds, parts = (2, 40) if quick else (7, 200)
     plan = read_plan(store)
     dispatch._make = make_nothing
     with (
@@ -105,12 +105,12 @@ def driving(measured: Measured, store: Path, quick: bool) -> None:
             added = [1e3 * (driver - loop) / parts for loop, driver in rounds_of]
             name = f"added to a part, {kind}, median"
             measured.value(name, statistics.median(added), "ms")
-        numbers = (100, 500) if quick else (100, 5000)
+        numbers = (40, 160) if quick else (100, 5000)
         after = []
         for number in numbers:
             driven(client, store, plan, number)
             after.append(resident())
-    name = f"driver after {numbers[0]} parts, and after {numbers[1]} more, memory"
+    name = f"memory of a driver, after {numbers[1]} more parts over after {numbers[0]}"
     measured.value(name, after[1] / after[0], "", "<= 1.2", f"{after[1]:.0f} MB")
 
 
@@ -129,7 +129,7 @@ def measure(measured: Measured, quick: bool, folder: Path) -> None:
     store = folder / "pairs.zarr"
     ad.write(ad.Recipe(galaxies=4, image_shape=(4, 4)), store)
     driving(measured, store, quick)
-    numbers = (1000, 2000) if quick else (1000, 20_000)
+    numbers = (100, 200) if quick else (1000, 20_000)
     small, large = (peak_memory(number, folder) for number in numbers)
     name = f"peak memory of making {numbers[1]:,} galaxies in one process"
     measured.value(name, large, "MB", "< 1500")

@@ -89,7 +89,7 @@ def in_turn(codes: dict[str, str], store: Path, repeats: int) -> dict[str, list[
 
 def measure(measured: Measured, quick: bool, folder: Path) -> None:
     """Measure all rows."""
-    galaxies, repeats = (20_000, 2) if quick else (1_000_000, 5)
+    galaxies, repeats = (5000, 1) if quick else (1_000_000, 5)
     large = folder / "large.zarr"
     recipe = ad.Recipe(galaxies=galaxies, image_shape=(2, 2))
     ad.write(recipe, large)
@@ -116,7 +116,7 @@ def measure(measured: Measured, quick: bool, folder: Path) -> None:
     off = abs(found["select"][0]["found"] - int(np.count_nonzero(wanted)))
     measured.check("galaxies selected, off those that were drawn", off, 0)
     full = folder / "full.zarr"
-    ad.write(ad.Recipe(galaxies=1024), full)
+    ad.write(ad.Recipe(galaxies=128 if quick else 1024), full)
     one = told_by(_ONE, full)
     plan = read_plan(full)
     chunk = plan.chunk * 60 * 60 * 9 * 4

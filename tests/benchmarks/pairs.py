@@ -157,8 +157,8 @@ def measure(measured: Measured, quick: bool, folder: Path) -> None:
     on_one_core()
     repeats = 3 if quick else 7
     on_one(measured, 256 if quick else 1024, repeats)
-    by_two(measured, 1024 if quick else 4096, repeats)
-    accuracy(measured, 128)
+    by_two(measured, 512 if quick else 4096, repeats)
+    accuracy(measured, 64 if quick else 256)
 
 
 if __name__ == "__main__":

@@ -231,7 +231,7 @@ def measure(measured: Measured, quick: bool, folder: Path) -> None:
     against_galsim(measured, columns, 4 if quick else 16, 2 if quick else 4)
     by_two(measured, count, repeats)
     for kind, galaxies in (("default", columns), ("n = 4 to 8", steep(columns))):
-        some = some_of(galaxies, slice(0, None, 16))
+        some = some_of(galaxies, slice(0, None, 8))
         centres, pixels = accuracy(ad.Recipe(), some, 4 if quick else 16)
         name = f"relative error of values at centres, by astropy, {kind}"
         measured.check(name, centres, _AT_CENTRES)

@@ -124,6 +124,10 @@ def draw(curves: list[dict[str, Any]], folder: Path) -> None:
                 x, y = zip(*points, strict=True)
                 axes.loglog(x, y, line, color=colour, marker=marker, label=label)
             axes.set(xlabel=curve["x"], ylabel=curve["y"], title=curve["title"])
+            places = sorted({x for line in curve["lines"].values() for x, _ in line})
+            if len(places) < 7:
+                axes.set_xticks(places, [number(x) for x in places])
+                axes.set_xticks([], minor=True)
             axes.grid(visible=True, alpha=0.3)
             axes.legend()
             figure.savefig(folder / f"{curve['name']}.png", dpi=110, metadata=told)

@@ -105,7 +105,7 @@ def ways_of(recipe: ad.Recipe, seds: xr.DataArray, folder: Path) -> dict[str, Wa
 
 def measure(measured: Measured, quick: bool, folder: Path) -> None:
     """Measure all rows."""
-    galaxies = 512 if quick else 4096
+    galaxies = 256 if quick else 4096
     recipe = ad.Recipe(galaxies=galaxies)
     ways = ways_of(recipe, ad.default_seds(), folder)
     expected = total_of(ways["memory"])
@@ -117,7 +117,7 @@ def measure(measured: Measured, quick: bool, folder: Path) -> None:
         for name, way in ways.items()
     }
     drained["same memory"], _ = again_and_again(recipe)
-    repeats = 2 if quick else 5
+    repeats = 2 if quick else 4
     times = interleaved(drained, repeats, clock=time.perf_counter)
 
     def row(name: str, theirs: str, ours: str, bar: str = "") -> None:
