@@ -52,10 +52,10 @@ def measure(measured: Measured, quick: bool, folder: Path) -> None:
         measured.missing(_NAME, _BAR, "PyTorch comes with the extra torch")
         return
     torch.manual_seed(0)
-    recipe = ad.Recipe(galaxies=256 if quick else 1024)
-    scaling = ad.Asinh.of(ad.sample_statistics(recipe, galaxies=256))
+    recipe = ad.Recipe(galaxies=128 if quick else 1024)
+    scaling = ad.Asinh.of(ad.sample_statistics(recipe, galaxies=128))
     told: dict[str, Any] = {"channels": "first", "transform": scaling}
-    dataset = ad.torch_dataset(recipe, batch_size=64, **told)
+    dataset = ad.torch_dataset(recipe, batch_size=16 if quick else 64, **told)
     layers = [9, 16, 16, 9]
     modules: list[Any] = []
     for before, after in pairwise(layers):
