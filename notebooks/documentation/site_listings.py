@@ -1,0 +1,232 @@
+"""Lists that follow from the code: recipe keys, commands, variables, surveys.
+
+Where a page has a line ``<!-- listing: NAME -->``, what `LISTINGS` makes of the code
+stands in its place before the page is parsed, so that no list is kept by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import click
+import numpy as np
+
+from argdask.choices import Choices
+from argdask.cli import cli
+from argdask.cluster_choices import ClusterChoices
+from argdask.preset_listing import text_of_presets
+from argdask.recipe import Recipe
+from argdask.recipe_schema import schema_of
+from argdask.schema import VARIABLES
+from argdask.sed_choices import SedGrid
+
+__all__ = ["CHOICES", "LISTINGS", "anchor_of", "sections_of", "setup"]
+
+_PLACE = re.compile(r"^<!-- listing: (.+) -->$", re.MULTILINE)
+
+# Sections in the order in which a person writes them; what is not named here follows.
+_ORDER = (
+    *("SersicProfile", "ComponentsProfile", "Component", "ImageProfile"),
+    *("Redshifts", "Templates", "Brightness", "Scale", "UserCatalogue"),
+    *("Observation", "Target", "GaussianPSF", "MoffatPSF", "AiryPSF", "ImagePSF"),
+    *("Noise", "Layout"),
+    *("Constant", "Uniform", "Normal", "Lognormal", "Beta", "Choice"),
+)
+_LAWS = _ORDER[-6:]
+_BOUNDS = {
+    "minimum": "at least {}",
+    "exclusiveMinimum": "above {}",
+    "maximum": "at most {}",
+    "exclusiveMaximum": "below {}",
+}
+
+CHOICES: dict[str, type[Choices]] = {
+    "recipe": Recipe,
+    "seds": SedGrid,
+    "clusters": ClusterChoices,
+}
+"""What YAML files may hold, by the name of the list."""
+
+
+def sections_of(listing: str) -> dict[str, dict[str, Any]]:
+    """Return the JSON schema of each section of a YAML file.
+
+    Parameters
+    ----------
+    listing
+        One of `CHOICES`.
+
+    Returns
+    -------
+    dict
+        By the names of their classes, the file itself first.
+    """
+    choices = CHOICES[listing]
+    schema = schema_of(choices, choices.__name__)
+    below = schema.get("$defs", {})
+    last = len(_ORDER)
+    names = sorted(below, key=lambda n: _ORDER.index(n) if n in _ORDER else last)
+    return {choices.__name__: schema, **{name: below[name] for name in names}}
+
+
+def anchor_of(listing: str, section: str, key: str = "") -> str:
+    """Return the anchor of a section, or of a key of it, in its page."""
+    return "-".join(filter(None, (listing, section.lower(), key.replace("_", "-"))))
+
+
+def _choices(listing: str) -> Iterator[str]:
+    for number, (name, section) in enumerate(sections_of(listing).items()):
+        yield from [f"({anchor_of(listing, name)})=", f"## {name}", ""]
+        if number:
+            yield from [_plain(section.get("description", "")), ""]
+        required = section.get("required", [])
+        for key, told in section["properties"].items():
+            kinds = _kinds(listing, told)
+            default = "" if key in required else _default(told)
+            yield f"[`{key}`]{{#{anchor_of(listing, name, key)}}}: {kinds}{default}"
+            yield f":   {_plain(told.get('description', ''))}"
+            yield ""
+
+
+def _default(told: dict[str, Any]) -> str:
+    if "default" not in told:
+        return ""
+    value = told["default"]
+    if value is None:
+        return "; may be left out"
+    if isinstance(value, dict):
+        if "distribution" not in value:
+            return ""
+        shown = {k: v for k, v in value.items() if v is not None}
+        text = ", ".join(f"{k}: {v}" for k, v in shown.items())
+        text = f"{value['value']:g}" if value["distribution"] == "constant" else text
+        return f"; default `{text}`"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"; default `{text}`"
+
+
+def _kinds(listing: str, told: dict[str, Any]) -> str:
+    """Say in words what a JSON schema allows."""
+    if "$ref" in told:
+        name = told["$ref"].rpartition("/")[2]
+        return _link(listing, name)
+    for word in ("anyOf", "oneOf", "allOf"):
+        if word in told:
+            members = [one for one in told[word] if one.get("type") != "null"]
+            kinds = list(dict.fromkeys(_kinds(listing, one) for one in members))
+            return " or ".join(_with_laws(listing, kinds))
+    if "const" in told:
+        return f"`{told['const']}`"
+    if "enum" in told:
+        return " or ".join(f"`{one}`" for one in told["enum"])
+    kind = told.get("type")
+    if kind == "array":
+        items = told.get("items") or (told.get("prefixItems") or [{}])[0]
+        many = told.get("minItems")
+        exact = many is not None and many == told.get("maxItems")
+        each = _kinds(listing, items)
+        return f"list of {many}, each {each}" if exact else f"list of {each}"
+    if kind == "object":
+        below = told.get("additionalProperties")
+        of_one_kind = isinstance(below, dict)
+        each = f", each with {_kinds(listing, below)}" if of_one_kind else ""
+        return f"names{each}"
+    words = {
+        "integer": "whole number",
+        "number": "number",
+        "string": "text",
+        "boolean": "true or false",
+    }
+    given = [(text, told[key]) for key, text in _BOUNDS.items() if key in told]
+    bounds = [text.format(_short(value)) for text, value in given]
+    return ", ".join([words.get(str(kind), "anything"), *bounds])
+
+
+def _short(value: float) -> str:
+    power = value > 0 and not np.log2(value) % 1
+    return f"2^{np.log2(value):.0f}" if power and value > 1e4 else f"{value:g}"
+
+
+def _link(listing: str, name: str) -> str:
+    return f"[{name}](#{anchor_of(listing, name)})"
+
+
+def _with_laws(listing: str, kinds: list[str]) -> list[str]:
+    """Write the six distributions as one word."""
+    laws = [_link(listing, name) for name in _LAWS]
+    others = [one for one in kinds if one not in (*laws, " or ".join(laws))]
+    return others if len(others) == len(kinds) else [*others, "[a distribution](laws)"]
+
+
+def _commands() -> Iterator[str]:
+    context = click.Context(cli, info_name="argdask")
+    yield from _options(cli, context)
+    for name in sorted(cli.commands):
+        command = cli.commands[name]
+        below = click.Context(command, info_name=name, parent=context)
+        usage = command.get_usage(below).removeprefix("Usage: ")
+        yield from [f"(command-{name})=", f"## argdask {name}", ""]
+        yield from ["```text", " ".join(usage.split()), "```", ""]
+        for paragraph in (command.help or "").split("\n\n"):
+            yield from [_plain(paragraph), ""]
+        yield from _options(command, below)
+        if command.epilog:
+            lines = command.epilog.replace("\b", "").strip().splitlines()[1:]
+            shown = [line.strip() for line in lines]
+            yield from ["Examples:", "", "```text", *shown, "```", ""]
+
+
+def _options(command: click.Command, context: click.Context) -> Iterator[str]:
+    for option in command.get_params(context):
+        if not isinstance(option, click.Option):
+            continue
+        record = option.get_help_record(context)
+        if record is None or "--help" in option.opts:
+            continue
+        yield f"`{record[0]}`"
+        yield f":   {_plain(record[1])}"
+        yield ""
+
+
+def _variables() -> Iterator[str]:
+    yield from ["| name | dims | dtype | unit | what |", "|---|---|---|---|---|"]
+    for one in VARIABLES.values():
+        dims = ", ".join(one.dims)
+        told = one.long_name + (" (also by component)" if one.of_component else "")
+        yield f"| `{one.name}` | {dims} | {one.dtype} | {one.units} | {told} |"
+
+
+def _presets() -> Iterator[str]:
+    yield from ["```text", text_of_presets().rstrip(), "```"]
+
+
+def _plain(text: str) -> str:
+    """Put a text on one line, with nothing in it that Markdown would take for more."""
+    line = " ".join(text.replace("\b", "").split())
+    return re.sub(r"([*_<>\[\]|])(?![^`]*`(?:[^`]*`[^`]*`)*[^`]*$)", r"\\\1", line)
+
+
+LISTINGS: dict[str, Callable[[], Iterator[str]]] = {
+    **{name: partial(_choices, name) for name in CHOICES},
+    "commands": _commands,
+    "presets": _presets,
+    "variables": _variables,
+}
+"""What makes the lines of each list."""
+
+
+def _fill_in(app: Any, name: str, source: list[str]) -> None:
+    def listed(found: re.Match[str]) -> str:
+        return "\n".join(LISTINGS[found[1]]())
+
+    source[0] = _PLACE.sub(listed, source[0])
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Fill in the lists when a page is read."""
+    app.connect("source-read", _fill_in)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
