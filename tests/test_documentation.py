@@ -17,10 +17,6 @@ import argdask as ad
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "notebooks" / "documentation"
 
-# A block of code with the paragraph before it; of README files there are none here.
-_BLOCK = re.compile(r"^(.*)\n\n?```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FENCE = re.compile(r"^```(\{?[\w-]*\}?)$")
-
 # Stands, with its reason, in the line above a block that is not run: readers see it.
 NOT_RUN = "*Not run by the tests:"
 
@@ -30,7 +26,7 @@ def blocks_of(page: Path) -> Iterator[tuple[str, str, int]]:
     lines = page.read_text("utf-8").splitlines()
     number, before = 0, ""
     while number < len(lines):
-        opened = re.fullmatch(r"```(\S*)", lines[number])
+        opened = re.match(r"```(\S*)", lines[number])
         if opened is None:
             before = lines[number] or before
             number += 1
@@ -41,11 +37,15 @@ def blocks_of(page: Path) -> Iterator[tuple[str, str, int]]:
         before, number = "", end + 1
 
 
-WITH_CODE = sorted(page for page in PAGES.glob("*.md") if any(blocks_of(page)))
+WITH_CODE = sorted(page for page in PAGES.rglob("*.md") if any(blocks_of(page)))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    WITH_CODE,
+    ids=lambda page: page.relative_to(PAGES).with_suffix("").as_posix(),
+)
 def test_the_code_of_a_page_runs_from_top_to_bottom(page: Path) -> None:
     mpl.use("agg")
     bin_folder = Path(sys.executable).parent

@@ -6,18 +6,21 @@ stands in its place before the page is parsed, so that no list is kept by hand.
 
 from __future__ import annotations
 
+import ast
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from argdask.choices import Choices
 from argdask.cli import cli
 from argdask.cluster_choices import ClusterChoices
+from argdask.loader_choices import LoaderChoices
 from argdask.preset_listing import text_of_presets
 from argdask.recipe import Recipe
 from argdask.recipe_schema import schema_of
@@ -26,7 +29,11 @@ from argdask.sed_choices import SedGrid
 
 __all__ = ["CHOICES", "LISTINGS", "anchor_of", "sections_of", "setup"]
 
-_PLACE = re.compile(r"^<!-- listing: (.+) -->$", re.MULTILINE)
+_PLACE = re.compile(r"<!-- listing: (.+?) -->")
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "tests" / "benchmarks" / "RESULTS.md"
+IMPORTS = ROOT / "tests" / "test_imports.py"
 
 # Sections in the order in which a person writes them; what is not named here follows.
 _ORDER = (
@@ -147,8 +154,11 @@ def _kinds(listing: str, told: dict[str, Any]) -> str:
 
 
 def _short(value: float) -> str:
-    power = value > 0 and not np.log2(value) % 1
-    return f"2^{np.log2(value):.0f}" if power and value > 1e4 else f"{value:g}"
+    for base in (2, 10):
+        power = round(math.log(value, base)) if value > 1e4 else 0
+        if power and base**power == value:
+            return f"{base}^{power}"
+    return f"{value:g}"
 
 
 def _link(listing: str, name: str) -> str:
@@ -204,16 +214,44 @@ def _presets() -> Iterator[str]:
     yield from ["```text", text_of_presets().rstrip(), "```"]
 
 
+def _results() -> Iterator[str]:
+    """Include what was measured, where somebody has."""
+    if RESULTS.is_file():
+        # Its own title would be a second one of the page.
+        yield re.sub(r"^# .*\n", "", RESULTS.read_text("utf-8"))
+
+
+def _floor(number: int) -> Iterator[str]:
+    """Name the modules of a floor as the test of imports has them."""
+    for node in ast.parse(IMPORTS.read_text("utf-8")).body:
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "FLOORS":
+            assert isinstance(node.value, ast.Tuple)
+            parts = ast.walk(node.value.elts[number])
+            names = sorted(str(n.value) for n in parts if isinstance(n, ast.Constant))
+            yield ", ".join(f"`{name}`" for name in names)
+
+
 def _plain(text: str) -> str:
     """Put a text on one line, with nothing in it that Markdown would take for more."""
     line = " ".join(text.replace("\b", "").split())
     return re.sub(r"([*_<>\[\]|])(?![^`]*`(?:[^`]*`[^`]*`)*[^`]*$)", r"\\\1", line)
 
 
+def _loader() -> Iterator[str]:
+    for name, field in LoaderChoices.model_fields.items():
+        default = "none" if field.default is None else json.dumps(field.default)
+        yield f"`{name}`: default `{default}`"
+        yield f":   {_plain(field.description or '')}"
+        yield ""
+
+
 LISTINGS: dict[str, Callable[[], Iterator[str]]] = {
     **{name: partial(_choices, name) for name in CHOICES},
     "commands": _commands,
+    "loader": _loader,
     "presets": _presets,
+    "results": _results,
+    **{f"floor {number}": partial(_floor, number) for number in range(6)},
     "variables": _variables,
 }
 """What makes the lines of each list."""
