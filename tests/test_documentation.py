@@ -40,7 +40,9 @@ def blocks_of(page: Path) -> Iterator[tuple[str, str, int]]:
     while number < len(lines):
         opened = re.match(r"```(\S*)", lines[number])
         if opened is None:
-            before = lines[number] or before
+            # The first line of the last paragraph.
+            if lines[number] and not (number and lines[number - 1]):
+                before = lines[number]
             number += 1
             continue
         end = lines.index("```", number + 1)
