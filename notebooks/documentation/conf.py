@@ -35,6 +35,7 @@ nb_execution_mode = "off"
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
+autodoc_type_aliases = {"ArrayLike": "ArrayLike", "npt.ArrayLike": "ArrayLike"}
 autodoc_typehints_format = "short"
 autosummary_generate = False
 default_role = "py:obj"

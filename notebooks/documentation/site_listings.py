@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+import argdask as ad
 from argdask.choices import Choices
 from argdask.cli import cli
 from argdask.cluster_choices import ClusterChoices
@@ -30,6 +31,9 @@ from argdask.sed_choices import SedGrid
 __all__ = ["CHOICES", "LISTINGS", "anchor_of", "sections_of", "setup"]
 
 _PLACE = re.compile(r"<!-- listing: (.+?) -->")
+
+# A notebook's links to files of the repository that are no pages lead nowhere here.
+_OUTSIDE = re.compile(r"\[([^][]+)\]\(\.\./[^)]*\)")
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "tests" / "benchmarks" / "RESULTS.md"
@@ -86,10 +90,14 @@ def anchor_of(listing: str, section: str, key: str = "") -> str:
 
 
 def _choices(listing: str) -> Iterator[str]:
-    for number, (name, section) in enumerate(sections_of(listing).items()):
+    sections = sections_of(listing)
+    for number, (name, section) in enumerate(sections.items()):
         yield from [f"({anchor_of(listing, name)})=", f"## {name}", ""]
         if number:
             yield from [_plain(section.get("description", "")), ""]
+            place = _place_of(name, sections)
+            if name not in _LAWS:
+                yield from [f"It stands at `{place}`.", ""]
         required = section.get("required", [])
         for key, told in section["properties"].items():
             kinds = _kinds(listing, told)
@@ -97,6 +105,32 @@ def _choices(listing: str) -> Iterator[str]:
             yield f"[`{key}`]{{#{anchor_of(listing, name, key)}}}: {kinds}{default}"
             yield f":   {_plain(told.get('description', ''))}"
             yield ""
+
+
+def _place_of(wanted: str, sections: dict[str, dict[str, Any]]) -> str:
+    """Return the first place of a section in the file, with dots between keys."""
+    todo = [(next(iter(sections)), "")]
+    for name, above in todo:
+        if name == wanted:
+            return above.removesuffix(".")
+        for key, told in sections[name]["properties"].items():
+            for below, more in _references(told):
+                if below not in (one for one, _ in todo):
+                    todo.append((below, f"{above}{key}.{more}"))
+    raise AssertionError(f"{wanted} stands nowhere")
+
+
+def _references(told: Any, more: str = "") -> Iterator[tuple[str, str]]:
+    """Find the sections that a key may hold, and what is between it and them."""
+    if isinstance(told, dict):
+        if "$ref" in told:
+            yield told["$ref"].rpartition("/")[2], more
+        for word, below in told.items():
+            named = word == "additionalProperties"
+            yield from _references(below, f"{more}NAME." if named else more)
+    elif isinstance(told, list):
+        for one in told:
+            yield from _references(one, more)
 
 
 def _default(told: dict[str, Any]) -> str:
@@ -108,7 +142,8 @@ def _default(told: dict[str, Any]) -> str:
     if isinstance(value, dict):
         if "distribution" not in value:
             return ""
-        shown = {k: v for k, v in value.items() if v is not None}
+        first = {"distribution": value["distribution"]}
+        shown = {k: v for k, v in (first | value).items() if v is not None}
         text = ", ".join(f"{k}: {v}" for k, v in shown.items())
         text = f"{value['value']:g}" if value["distribution"] == "constant" else text
         return f"; default `{text}`"
@@ -214,6 +249,15 @@ def _presets() -> Iterator[str]:
     yield from ["```text", text_of_presets().rstrip(), "```"]
 
 
+def _others() -> Iterator[str]:
+    """Document the public names that the page of Python does not mention."""
+    page = (Path(__file__).parent / "python.md").read_text("utf-8")
+    others = [n for n in ad.__all__ if not re.search(rf":: argdask\.{n}\b", page)]
+    if others:
+        lines = [f".. autofunction:: argdask.{name}" for name in others]
+        yield from ["## More", "", "```{eval-rst}", *lines, "```"]
+
+
 def _results() -> Iterator[str]:
     """Include what was measured, where somebody has."""
     if RESULTS.is_file():
@@ -249,6 +293,7 @@ LISTINGS: dict[str, Callable[[], Iterator[str]]] = {
     **{name: partial(_choices, name) for name in CHOICES},
     "commands": _commands,
     "loader": _loader,
+    "others": _others,
     "presets": _presets,
     "results": _results,
     **{f"floor {number}": partial(_floor, number) for number in range(6)},
@@ -262,6 +307,8 @@ def _fill_in(app: Any, name: str, source: list[str]) -> None:
         return "\n".join(LISTINGS[found[1]]())
 
     source[0] = _PLACE.sub(listed, source[0])
+    if "/" not in name:
+        source[0] = _OUTSIDE.sub(r"\1", source[0])
 
 
 def setup(app: Any) -> dict[str, bool]:
