@@ -35,6 +35,8 @@ _PLACE = re.compile(r"<!-- listing: (.+?) -->")
 # A notebook's links to files of the repository that are no pages lead nowhere here.
 _OUTSIDE = re.compile(r"\[([^][]+)\]\(\.\./[^)]*\)")
 
+_ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
+
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "tests" / "benchmarks" / "RESULTS.md"
 IMPORTS = ROOT / "tests" / "test_imports.py"
@@ -95,9 +97,9 @@ def _choices(listing: str) -> Iterator[str]:
         yield from [f"({anchor_of(listing, name)})=", f"## {name}", ""]
         if number:
             yield from [_plain(section.get("description", "")), ""]
-            place = _place_of(name, sections)
             if name not in _LAWS:
-                yield from [f"It stands at `{place}`.", ""]
+                places = [f"`{place}`" for place in _places_of(name, sections)]
+                yield from [f"It stands at {', '.join(places)}.", ""]
         required = section.get("required", [])
         for key, told in section["properties"].items():
             kinds = _kinds(listing, told)
@@ -107,17 +109,18 @@ def _choices(listing: str) -> Iterator[str]:
             yield ""
 
 
-def _place_of(wanted: str, sections: dict[str, dict[str, Any]]) -> str:
-    """Return the first place of a section in the file, with dots between keys."""
-    todo = [(next(iter(sections)), "")]
+def _places_of(wanted: str, sections: dict[str, dict[str, Any]]) -> list[str]:
+    """Return all places of a section in the file, with dots between keys."""
+    found, todo = [], [(next(iter(sections)), "")]
     for name, above in todo:
         if name == wanted:
-            return above.removesuffix(".")
+            found.append(above.removesuffix("."))
+            continue
         for key, told in sections[name]["properties"].items():
-            for below, more in _references(told):
-                if below not in (one for one, _ in todo):
-                    todo.append((below, f"{above}{key}.{more}"))
-    raise AssertionError(f"{wanted} stands nowhere")
+            places = dict.fromkeys(_references(told))
+            todo += [(below, f"{above}{key}.{more}") for below, more in places]
+    assert found, f"{wanted} stands nowhere"
+    return found
 
 
 def _references(told: Any, more: str = "") -> Iterator[tuple[str, str]]:
@@ -311,7 +314,15 @@ def _fill_in(app: Any, name: str, source: list[str]) -> None:
         source[0] = _OUTSIDE.sub(r"\1", source[0])
 
 
+def _named(
+    app: Any, what: str, name: str, of: Any, options: Any, signature: str, result: str
+) -> tuple[str, str]:
+    """Name types as the code does, without how Sphinx refers to them."""
+    return _ALIAS.sub(r"\1", signature or "") or signature, result
+
+
 def setup(app: Any) -> dict[str, bool]:
-    """Fill in the lists when a page is read."""
+    """Fill in the lists when a page is read, and name types as the code does."""
     app.connect("source-read", _fill_in)
+    app.connect("autodoc-process-signature", _named)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
