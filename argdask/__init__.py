@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from argdask.preset_listing import presets
     from argdask.recipe import Recipe
     from argdask.renoising import add_noise
+    from argdask.reporting import report
     from argdask.run import write
     from argdask.scalings import Asinh, Standardise
     from argdask.sed_building import build_seds
@@ -73,6 +74,7 @@ _HOMES = {
     "read_seds": "argdask.sed_files",
     "read_table": "argdask.tables",
     "repair": "argdask.mending",
+    "report": "argdask.reporting",
     "sample_statistics": "argdask.loaders",
     "search_filters": "argdask.filter_curves",
     "simulate": "argdask.pairs",
@@ -113,6 +115,7 @@ __all__ = [
     "read_seds",
     "read_table",
     "repair",
+    "report",
     "sample_statistics",
     "search_filters",
     "simulate",

@@ -16,7 +16,7 @@ import click
 import argdask as ad
 from argdask import cli_options as options
 from argdask.cli_cluster import Where, cluster_options, clusters, stop_cleanly, submit
-from argdask.cli_look import inspect, preview
+from argdask.cli_look import inspect, preview, report
 from argdask.cli_mend import repair, verify
 from argdask.cli_seds import seds
 from argdask.cli_store import finalise, init, part, plan, status
@@ -164,7 +164,8 @@ def export(store: str, folder: str, layout: str) -> None:
 
 
 _steps = (plan, init, part, finalise, status)
-for _command in (inspect, verify, repair, preview, seds, *_steps, clusters, submit):
+_looks = (inspect, preview, report, seds)
+for _command in (*_looks, verify, repair, *_steps, clusters, submit):
     cli.add_command(_command)
 
 

@@ -11,7 +11,7 @@ import argdask as ad
 from argdask import cli_options as options
 from argdask.errors import InputError
 
-__all__ = ["inspect", "preview"]
+__all__ = ["inspect", "preview", "report"]
 
 
 @click.command(
@@ -79,6 +79,32 @@ def preview(
         pairs = _first_pairs(source, galaxies, **brought)
     save(ad.preview(pairs, rgb=rgb), picture)
     click.echo(f"wrote {picture}")
+
+
+@click.command(
+    epilog=options.examples(
+        "argdask report pairs.zarr -o report.html\n"
+        "argdask report pairs.zarr -o report.html --sample 0"
+    )
+)
+@click.argument("store", metavar="STORE")
+@click.option("-o", "--out", "page", required=True, metavar="R.html", help="The page.")
+@click.option(
+    "--sample",
+    type=click.IntRange(min=0),
+    default=16,
+    show_default=True,
+    help="Galaxies to make again and compare, as `argdask verify` does; with 0 the "
+    "store is not verified.",
+)
+@click.option("--full", is_flag=True, help="Make all galaxies again instead.")
+def report(store: str, page: str, sample: int, full: bool) -> None:
+    """Write one page about a store, complete or not: what it is, and how it looks.
+
+    Recipe, sizes, distributions, examples, statistics of pixels, verification and
+    provenance, in one file that needs no network.
+    """
+    click.echo(f"wrote {ad.report(store, page, sample=sample, full=full)}")
 
 
 def _first_pairs(

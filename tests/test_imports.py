@@ -58,7 +58,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *(
             "composites",
             "pair_plotting",
+            "html_pages",
             "plotting",
+            "reporting",
             "sed_plotting",
             "stretches",
             "truth_plotting",
