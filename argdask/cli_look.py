@@ -9,6 +9,7 @@ import click
 
 import argdask as ad
 from argdask import cli_options as options
+from argdask.cli_output import tell
 from argdask.errors import InputError
 
 __all__ = ["inspect", "preview", "report"]
@@ -19,7 +20,7 @@ __all__ = ["inspect", "preview", "report"]
         "argdask inspect pairs.zarr\nargdask inspect pairs.zarr --json"
     )
 )
-@click.argument("store", metavar="STORE")
+@click.argument("store", metavar="STORE", type=click.Path())
 @options.as_json
 def inspect(store: str, as_json: bool) -> None:
     """Show what is in a store: variables, sizes, ranges, recipe."""
@@ -36,7 +37,7 @@ def inspect(store: str, as_json: bool) -> None:
         "argdask preview train.yaml -o preview.png --images cutouts"
     )
 )
-@click.argument("source", metavar="STORE_OR_R.yaml")
+@click.argument("source", metavar="STORE_OR_R.yaml", type=click.Path())
 @click.option(
     "-o", "--out", "picture", required=True, metavar="P.png", help="The picture."
 )
@@ -54,6 +55,7 @@ def inspect(store: str, as_json: bool) -> None:
 @options.filter_names
 @options.catalogue_file
 @options.images_source
+@options.quiet
 def preview(
     source: str, picture: str, galaxies: int, rgb: bool, **brought: str | None
 ) -> None:
@@ -78,7 +80,7 @@ def preview(
     else:
         pairs = _first_pairs(source, galaxies, **brought)
     save(ad.preview(pairs, rgb=rgb), picture)
-    click.echo(f"wrote {picture}")
+    tell(f"wrote {picture}", picture)
 
 
 @click.command(
@@ -87,7 +89,7 @@ def preview(
         "argdask report pairs.zarr -o report.html --sample 0"
     )
 )
-@click.argument("store", metavar="STORE")
+@click.argument("store", metavar="STORE", type=click.Path())
 @click.option("-o", "--out", "page", required=True, metavar="R.html", help="The page.")
 @click.option(
     "--sample",
@@ -98,13 +100,15 @@ def preview(
     "store is not verified.",
 )
 @click.option("--full", is_flag=True, help="Make all galaxies again instead.")
+@options.quiet
 def report(store: str, page: str, sample: int, full: bool) -> None:
     """Write one page about a store, complete or not: what it is, and how it looks.
 
     Recipe, sizes, distributions, examples, statistics of pixels, verification and
     provenance, in one file that needs no network.
     """
-    click.echo(f"wrote {ad.report(store, page, sample=sample, full=full)}")
+    made = ad.report(store, page, sample=sample, full=full)
+    tell(f"wrote {made}", made)
 
 
 def _first_pairs(
