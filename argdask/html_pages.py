@@ -17,7 +17,8 @@ __all__ = ["figure_in", "note", "page", "preformatted", "section", "table"]
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #ffffff; --faint: #5c5c5c;
   --line: #d0d0d0; --box: #f4f4f4; --good: #00664b; --bad: #a63c00; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --paper: #161616;
+@media screen and (prefers-color-scheme: dark) { :root {
+  --ink: #e6e6e6; --paper: #161616;
   --faint: #a8a8a8; --line: #444444; --box: #242424; --good: #4fc9a3;
   --bad: #ff9a66; } }
 * { box-sizing: border-box; }

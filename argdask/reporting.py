@@ -214,7 +214,8 @@ def _verification(
     store: Path, contents: Contents, sample: int, full: bool
 ) -> Iterator[str]:
     """Yield what `argdask.verify` says of the store, and when."""
-    level = "all galaxies" if full else f"{sample} galaxies"
+    some = "1 galaxy" if sample == 1 else f"{sample} galaxies"
+    level = "all galaxies" if full else some
     if contents.state != "complete":
         yield note("Not verified: a store is verified once it is complete.")
         return

@@ -190,6 +190,8 @@ def _magnitudes(shown: xr.Dataset, made: NDArray[np.bool_]) -> _Panel:
 
 
 def _draw_redshifts(axis: Axes, shown: xr.Dataset, made: NDArray[np.bool_]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     columns = [shown[f"z_{end}"] for end in ENDS.values()]
     values = [column.values[made] for column in columns]
     edges = [_edges(one, wide=False) for one in values]
@@ -197,13 +199,16 @@ def _draw_redshifts(axis: Axes, shown: xr.Dataset, made: NDArray[np.bool_]) -> N
     image = np.where(counts > 0, counts, np.nan).T
     norm = "log" if counts.max() > _CROWDED else "linear"
     drawn = axis.pcolormesh(*edges, image, cmap="viridis", norm=norm)
-    bar = axis.figure.colorbar(drawn, ax=axis)
+    whole = MaxNLocator(integer=True) if norm == "linear" else None
+    bar = axis.figure.colorbar(drawn, ax=axis, ticks=whole)
     bar.set_label("galaxies", fontsize=8)
     bar.ax.tick_params(labelsize=7)
     _label_axes(axis, *(_label(column) for column in columns))
 
 
 def _draw_panel(axis: Axes, panel: _Panel) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     wide = any(unit in panel.label for unit in ("[arcsec]", "[solMass]"))
     edges = _edges(panel.values, wide=wide)
     for number, (name, values) in enumerate(panel.columns.items()):
@@ -218,6 +223,7 @@ def _draw_panel(axis: Axes, panel: _Panel) -> None:
         label_ticks(axis)
     if panel.names is not None:
         axis.set_xticks(list(panel.names), list(panel.names.values()), rotation=40)
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     _label_axes(axis, panel.label, "galaxies")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,23 @@ def test_many_galaxies_are_thinned_evenly(pairs: xr.Dataset) -> None:
     thinned = ad.plot_truth(pairs.isel(galaxy=slice(None, None, 3)))
     both = [panels_of(f)["Sersic index"] for f in (figure, thinned)]
     np.testing.assert_array_equal(*(counts_of(axis) for axis in both))
+
+
+@pytest.mark.parametrize("name", ["pairs.zarr", "pairs.nc"])
+def test_a_store_is_drawn_as_what_is_in_memory(
+    tmp_path: Path, seds: xr.DataArray, name: str
+) -> None:
+    recipe = ad.Recipe(galaxies=20, image_shape=8, filters=["wfc3_ir_f160w"])
+    ad.write(recipe, tmp_path / name, seds=seds)
+    stored = ad.plot_truth(ad.open_pairs(tmp_path / name), galaxies=7)
+    made = ad.plot_truth(ad.simulate(recipe, seds), galaxies=7)
+    assert "7 of 20 galaxies" in stored.get_suptitle()
+    for axis, other in zip(stored.axes, made.axes, strict=True):
+        assert axis.get_xlabel() == other.get_xlabel()
+        counts = [
+            np.array([p.get_data().values for p in a.patches]) for a in (axis, other)
+        ]
+        np.testing.assert_array_equal(*counts)
 
 
 def test_components_and_both_sizes_are_told_apart(seds: xr.DataArray) -> None:
