@@ -173,7 +173,8 @@ def _lupton(
         mean = one.mean(axis=-1)
         shown = mean > 0
         ratio = one[shown].max(axis=-1) / mean[shown]
-        highest = max(highest, float((ratio * np.arcsinh(mean[shown] / knee)).max()))
+        bright = ratio * np.arcsinh(mean[shown] / knee)
+        highest = max(highest, float(bright.max(initial=0.0)))
     # Astropy's is asinh(Q I / s) / (10 asinh(Q / 10)): with this Q, and s = Q knee, the
     # brightest colour becomes 1, and no pixel is cut off.
     softening = 10 * np.sinh(highest / 10)

@@ -112,6 +112,10 @@ def test_noise_stays_dark_and_pixels_without_a_value_are_black(
     pairs["input"][:, 2, 3] = np.nan
     made = ad.composite(pairs)
     assert (made["input"].values[:, 2, 3] == 0).all()
+    pairs["target"][...] = np.nan
+    made = ad.composite(pairs)
+    assert made["input"].values.any()
+    assert not made["target"].values.any()
     nothing = xr.zeros_like(pairs[list(ROLES)])
     assert (ad.composite(nothing)["input"].values == 0).all()
 

@@ -168,6 +168,17 @@ def test_filters_without_flux_are_left_out_of_the_panel(pairs: xr.Dataset) -> No
     assert texts_of(rows_of(figure, columns=4)[1][1]) == ""
 
 
+def test_galaxies_that_are_not_made_are_drawn_as_nothing(observed: xr.Dataset) -> None:
+    dark = observed.isel(galaxy=[0]).copy(deep=True)
+    dark["target"][...] = np.nan
+    rows = rows_of(ad.plot_pair(dark, layers="clean"), columns=3)
+    assert len(rows) == 2
+    assert not np.isfinite(np.ma.filled(rows[1][1].images[0].get_array(), np.nan)).any()
+    for name in ("input", "target"):
+        dark[name][...] = 0
+    assert len(rows_of(ad.plot_pair(dark, layers="clean"), columns=3)) == 2
+
+
 @pytest.mark.parametrize("which", ["pairs", "observed"])
 def test_nothing_printed_runs_out_of_the_picture(
     which: str, request: pytest.FixtureRequest
