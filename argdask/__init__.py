@@ -12,17 +12,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from argdask.composites import composite
     from argdask.errors import IncompleteError, InputError
     from argdask.filter_curves import search_filters
     from argdask.forecast import plan
     from argdask.loaders import batches, sample_statistics, torch_dataset
     from argdask.mending import repair
     from argdask.monitoring import status
+    from argdask.pair_plotting import plot_pair
     from argdask.pairs import build, simulate
     from argdask.plotting import preview
     from argdask.preset_listing import presets
     from argdask.recipe import Recipe
     from argdask.renoising import add_noise
+    from argdask.reporting import report
     from argdask.run import write
     from argdask.scalings import Asinh, Standardise
     from argdask.sed_building import build_seds
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from argdask.store.pixel_statistics import pixel_statistics
     from argdask.store.reading import open_pairs
     from argdask.tables import read_table
+    from argdask.truth_plotting import plot_truth
     from argdask.verification import verify
 
 # Where each public name lives. They are imported when first used, so that a command
@@ -52,6 +56,7 @@ _HOMES = {
     "batches": "argdask.loaders",
     "build": "argdask.pairs",
     "build_seds": "argdask.sed_building",
+    "composite": "argdask.composites",
     "default_seds": "argdask.sed_sources",
     "export": "argdask.store.export",
     "finalise": "argdask.steps",
@@ -61,12 +66,15 @@ _HOMES = {
     "part": "argdask.steps",
     "pixel_statistics": "argdask.store.pixel_statistics",
     "plan": "argdask.forecast",
+    "plot_pair": "argdask.pair_plotting",
     "plot_seds": "argdask.sed_plotting",
+    "plot_truth": "argdask.truth_plotting",
     "presets": "argdask.preset_listing",
     "preview": "argdask.plotting",
     "read_seds": "argdask.sed_files",
     "read_table": "argdask.tables",
     "repair": "argdask.mending",
+    "report": "argdask.reporting",
     "sample_statistics": "argdask.loaders",
     "search_filters": "argdask.filter_curves",
     "simulate": "argdask.pairs",
@@ -89,6 +97,7 @@ __all__ = [
     "batches",
     "build",
     "build_seds",
+    "composite",
     "default_seds",
     "export",
     "finalise",
@@ -98,12 +107,15 @@ __all__ = [
     "part",
     "pixel_statistics",
     "plan",
+    "plot_pair",
     "plot_seds",
+    "plot_truth",
     "presets",
     "preview",
     "read_seds",
     "read_table",
     "repair",
+    "report",
     "sample_statistics",
     "search_filters",
     "simulate",

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,18 +13,21 @@ import click
 
 import argdask as ad
 from argdask import cli_options as options
-from argdask.cli_cluster import Where, cluster_options, clusters, stop_cleanly, submit
-from argdask.cli_look import inspect, preview
+from argdask.cli_cluster import Where, cluster_options, clusters, stop_cleanly
+from argdask.cli_doctor import completion, doctor, version
+from argdask.cli_look import inspect, preview, report
 from argdask.cli_mend import repair, verify
+from argdask.cli_output import shown_progress, tell, told_warnings
 from argdask.cli_seds import seds
 from argdask.cli_store import finalise, init, part, plan, status
+from argdask.cli_submit import submit
 from argdask.errors import IncompleteError, InputError
 
 __all__ = ["main"]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="argdask")
+@version
 def cli() -> None:
     """Training pairs of galaxy image cubes at two redshifts, at any scale.
 
@@ -43,9 +44,10 @@ def cli() -> None:
         "argdask generate pairs.zarr --images cutouts --catalogue galaxies.fits"
     )
 )
-@click.argument("out", metavar="OUT")
+@click.argument("out", metavar="OUT", type=click.Path())
 @options.all_choices
 @options.overwrite
+@options.quiet
 @cluster_options
 def generate(
     out: str,
@@ -70,7 +72,7 @@ def generate(
         recipe = options.recipe_of(stored, **choices)
         client = client_for(recipe)
         goes_on = stored is not None and not options.is_any_given(seds, choices)
-        with _told_warnings(), options.shown_progress() as show:
+        with shown_progress() as show:
             made = ad.write(
                 None if goes_on else recipe,
                 out,
@@ -92,7 +94,7 @@ def generate(
         "argdask recipe --presets"
     )
 )
-@click.argument("out", required=False, metavar="[OUT]")
+@click.argument("out", required=False, metavar="[OUT]", type=click.Path())
 @options.recipe_file
 @options.settings
 @click.option(
@@ -142,8 +144,8 @@ def recipe(
 
 
 @cli.command(epilog=options.examples("argdask export pairs.zarr all.nc --single"))
-@click.argument("store", metavar="STORE")
-@click.argument("folder", metavar="DIR_OR_FILE")
+@click.argument("store", metavar="STORE", type=click.Path())
+@click.argument("folder", metavar="DIR_OR_FILE", type=click.Path())
 @click.option(
     "--format",
     "layout",
@@ -153,18 +155,20 @@ def recipe(
     help="npy: a folder of arrays and a table with units (ECSV); netcdf: one file.",
 )
 @click.option("--single", "layout", flag_value="netcdf", help="As --format netcdf.")
+@options.quiet
 def export(store: str, folder: str, layout: str) -> None:
     """Copy a store to plain files, or go on with a copy that was begun."""
-    with options.shown_progress() as show:
+    with shown_progress() as show:
         made = ad.export(store, folder, layout=layout, progress=show)
     state = f"wrote {', '.join(made.made)}" if made.made else "it was complete"
-    click.echo(
-        f"{made.galaxies} pairs in {made.folder} ({made.size / 1e6:.1f} MB; {state})."
-    )
+    size = f"{made.size / 1e6:.1f} MB"
+    tell(f"{made.galaxies} pairs in {made.folder} ({size}; {state}).", made.folder)
 
 
 _steps = (plan, init, part, finalise, status)
-for _command in (inspect, verify, repair, preview, seds, *_steps, clusters, submit):
+_looks = (inspect, preview, report, seds)
+_others = (verify, repair, clusters, submit, doctor, completion)
+for _command in (*_looks, *_steps, *_others):
     cli.add_command(_command)
 
 
@@ -178,7 +182,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """
     try:
         given = sys.argv[1:] if arguments is None else arguments
-        with stop_cleanly():
+        with stop_cleanly(), told_warnings():
             cli.main(given or ["--help"], prog_name="argdask", standalone_mode=False)
     except click.ClickException as error:
         _fail(error.format_message(), options.BAD_INPUT)
@@ -218,33 +222,16 @@ def _write_new(out: str, text: str) -> None:
         ) from None
 
 
-@contextmanager
-def _told_warnings() -> Iterator[None]:
-    """Tell our own warnings in a line, without the place in the code."""
-    with warnings.catch_warnings():
-        show_other = warnings.showwarning
-
-        def show(
-            message: Warning | str, category: type[Warning], *where: Any, **more: Any
-        ) -> None:
-            if category.__module__.startswith("argdask."):
-                click.echo(f"argdask: {message}", err=True)
-            else:
-                show_other(message, category, *where, **more)
-
-        warnings.showwarning = show
-        yield
-
-
 def _print_summary(out: str, made: Any) -> None:
     recipe = made.plan.recipe
     height, width = recipe.image_shape
     state = f"{made.made} made now" if made.made else "it was complete"
     shown = json.dumps(recipe.images[-2:])
-    click.echo(
+    tell(
         f"{made.plan.galaxies} pairs of {height}x{width} pixels in {made.path} "
         f"({made.size / 1e6:.1f} MB; {state}).\n\n"
         "    import argdask as ad\n"
         f"    pairs = ad.open_pairs({out!r})\n"
-        f"    pairs[{shown}].isel(galaxy=0).compute()\n"
+        f"    pairs[{shown}].isel(galaxy=0).compute()\n",
+        made.path,
     )

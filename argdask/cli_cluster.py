@@ -1,4 +1,4 @@
-"""The commands and options of clusters: where the work is done, and by how many."""
+"""The options of clusters, where the work is done, and the command `clusters`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,15 +18,16 @@ from typing import Any, NoReturn
 import click
 
 from argdask import cli_options as options
+from argdask.cli_output import is_quiet
 from argdask.errors import InputError
 
 __all__ = [
     "Where",
+    "choices_of",
     "cluster_options",
     "clusters",
     "print_job_script",
     "stop_cleanly",
-    "submit",
 ]
 
 # How long a run that was stopped may take to close what it has opened [s].
@@ -131,11 +132,11 @@ class Where:
         """
         from argdask.clusters import opener_for
 
-        _log_to_stderr(self.log_level)
+        _log_to_stderr("error" if is_quiet() else self.log_level)
         jobs = self.jobs
         if jobs is None and self.cluster == "local" and _is_small(recipe):
             jobs = 1
-        reach = opener_for(self.cluster, jobs, _choices(self.cluster_config))
+        reach = opener_for(self.cluster, jobs, choices_of(self.cluster_config))
         report = self.performance_report
         return reach if report is None else _reported(reach, Path(report))
 
@@ -201,7 +202,24 @@ def cluster_options(command: Callable[..., None]) -> Callable[..., None]:
     return decorated
 
 
-def _choices(path: str | None) -> Any:
+def choices_of(path: str | None) -> Any:
+    """Return how jobs are asked for.
+
+    Parameters
+    ----------
+    path
+        File of choices; the defaults if left out.
+
+    Returns
+    -------
+    ClusterChoices
+        The choices.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is no such thing.
+    """
     from argdask.cluster_choices import ClusterChoices
 
     return ClusterChoices() if path is None else ClusterChoices.from_yaml(path)
@@ -231,7 +249,7 @@ def print_job_script(
     if cluster not in QUEUES:
         expected = f"a batch system: {', '.join(QUEUES)}"
         raise InputError(field, cluster, expected, "only those have job scripts")
-    click.echo(job_script(cluster, _choices(cluster_config)), nl=False)
+    click.echo(job_script(cluster, choices_of(cluster_config)), nl=False)
 
 
 @contextmanager
@@ -300,103 +318,6 @@ def clusters(name: str | None, cluster_config: str | None) -> None:
     dask's configuration stand where a file of choices says nothing.
     """
     if name is None:
-        click.echo(_choices(cluster_config).to_yaml(), nl=False)
+        click.echo(choices_of(cluster_config).to_yaml(), nl=False)
     else:
         print_job_script(name, cluster_config, "NAME")
-
-
-@click.command(
-    context_settings={"ignore_unknown_options": True},
-    epilog=options.examples(
-        "argdask submit pairs.zarr --on slurm --galaxies 1000000 --cluster slurm "
-        "--jobs 20\n"
-        "argdask submit pairs.zarr --on pbs --array 64 --galaxies 1000000\n"
-        "argdask submit pairs.zarr --on slurm --jobs 8 --dry-run"
-    ),
-)
-@click.argument("out", metavar="OUT")
-@click.option(
-    "--on",
-    "system",
-    type=click.Choice(["slurm", "pbs", "sge"]),
-    required=True,
-    help="The batch system.",
-)
-@click.option(
-    "--array",
-    "tasks",
-    type=click.IntRange(min=2),
-    metavar="M",
-    help="A job array of M tasks, without dask, in place of one driver.",
-)
-@click.option(
-    "--max-resubmits",
-    type=click.IntRange(min=0),
-    default=10,
-    show_default=True,
-    help="How often the driver's job may submit itself again.",
-)
-@click.option("--cluster-config", metavar="C.yaml", help="See `argdask clusters`.")
-@click.option("--dry-run", is_flag=True, help="Print the scripts and stop.")
-@click.argument("generate", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS]...")
-@click.pass_context
-def submit(
-    context: click.Context,
-    out: str,
-    system: str,
-    tasks: int | None,
-    max_resubmits: int,
-    *,
-    cluster_config: str | None,
-    dry_run: bool,
-    generate: tuple[str, ...],
-) -> None:
-    """Make the store at OUT by jobs of their own; other OPTIONS are those of generate.
-
-    One job drives the run, with workers of its own or of --cluster, is told to stop
-    before its walltime, and submits itself again if it added anything. With --array, M
-    tasks make a share each and a last job closes the store; the same command again
-    makes what is missing.
-    """
-    from argdask import submission
-    from argdask.clusters import opener_for
-
-    choices = _choices(cluster_config)
-    store = Path(out).resolve()
-    commands = _commands_of(context)
-    if tasks is None:
-        if cluster_config is not None:
-            generate = (*generate, "--cluster-config", str(Path(cluster_config)))
-        # Wrong options are told now, not by a job that waited in the queue.
-        begun = commands["generate"].make_context("generate", [out, *generate])
-        opener_for(begun.params["cluster"], begun.params["jobs"], choices)
-        _check_choices(begun.params)
-        driver = submission.driver_script(
-            system, store, generate, choices, max_resubmits
-        )
-        scripts = {"driver.sh": driver}
-    else:
-        begun = commands["init"].make_context("init", [out, *generate])
-        scripts = submission.array_scripts(system, store, tasks, choices)
-    if dry_run:
-        click.echo("\n".join(scripts.values()), nl=False)
-        return
-    if tasks is not None:
-        with begun:
-            commands["init"].invoke(begun)
-    jobs = submission.submit(system, store, scripts, choices)
-    click.echo(f"submitted {', '.join(jobs)}; scripts in {store}.jobs")
-
-
-def _check_choices(given: Mapping[str, Any]) -> None:
-    """Refuse a recipe or a grid that the driver's job could not read."""
-    others = {"out", "overwrite", *(field.name for field in fields(Where))}
-    kept = {name: value for name, value in given.items() if name not in others}
-    options.grid_of(kept.pop("seds_file"), kept.pop("filter_names"))
-    options.recipe_of(None, **kept)
-
-
-def _commands_of(context: click.Context) -> Mapping[str, click.Command]:
-    group = context.find_root().command
-    assert isinstance(group, click.Group)
-    return group.commands

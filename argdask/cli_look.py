@@ -9,9 +9,10 @@ import click
 
 import argdask as ad
 from argdask import cli_options as options
+from argdask.cli_output import tell
 from argdask.errors import InputError
 
-__all__ = ["inspect", "preview"]
+__all__ = ["inspect", "preview", "report"]
 
 
 @click.command(
@@ -19,7 +20,7 @@ __all__ = ["inspect", "preview"]
         "argdask inspect pairs.zarr\nargdask inspect pairs.zarr --json"
     )
 )
-@click.argument("store", metavar="STORE")
+@click.argument("store", metavar="STORE", type=click.Path())
 @options.as_json
 def inspect(store: str, as_json: bool) -> None:
     """Show what is in a store: variables, sizes, ranges, recipe."""
@@ -36,7 +37,7 @@ def inspect(store: str, as_json: bool) -> None:
         "argdask preview train.yaml -o preview.png --images cutouts"
     )
 )
-@click.argument("source", metavar="STORE_OR_R.yaml")
+@click.argument("source", metavar="STORE_OR_R.yaml", type=click.Path())
 @click.option(
     "-o", "--out", "picture", required=True, metavar="P.png", help="The picture."
 )
@@ -47,11 +48,17 @@ def inspect(store: str, as_json: bool) -> None:
     show_default=True,
     help="How many galaxies to show.",
 )
+@click.option(
+    "--rgb", is_flag=True, help="Draw colour images of three filters, galaxies across."
+)
 @options.seds_file
 @options.filter_names
 @options.catalogue_file
 @options.images_source
-def preview(source: str, picture: str, galaxies: int, **brought: str | None) -> None:
+@options.quiet
+def preview(
+    source: str, picture: str, galaxies: int, rgb: bool, **brought: str | None
+) -> None:
     """Draw a few galaxies, input above target, all filters across.
 
     Of a store, or of what a recipe would make, with the SED grid, the catalogue and the
@@ -72,8 +79,36 @@ def preview(source: str, picture: str, galaxies: int, **brought: str | None) -> 
             pairs = pairs.isel(galaxy=slice(galaxies)).load()
     else:
         pairs = _first_pairs(source, galaxies, **brought)
-    save(ad.preview(pairs), picture)
-    click.echo(f"wrote {picture}")
+    save(ad.preview(pairs, rgb=rgb), picture)
+    tell(f"wrote {picture}", picture)
+
+
+@click.command(
+    epilog=options.examples(
+        "argdask report pairs.zarr -o report.html\n"
+        "argdask report pairs.zarr -o report.html --sample 0"
+    )
+)
+@click.argument("store", metavar="STORE", type=click.Path())
+@click.option("-o", "--out", "page", required=True, metavar="R.html", help="The page.")
+@click.option(
+    "--sample",
+    type=click.IntRange(min=0),
+    default=16,
+    show_default=True,
+    help="Galaxies to make again and compare, as `argdask verify` does; with 0 the "
+    "store is not verified.",
+)
+@click.option("--full", is_flag=True, help="Make all galaxies again instead.")
+@options.quiet
+def report(store: str, page: str, sample: int, full: bool) -> None:
+    """Write one page about a store, complete or not: what it is, and how it looks.
+
+    Recipe, sizes, distributions, examples, statistics of pixels, verification and
+    provenance, in one file that needs no network.
+    """
+    made = ad.report(store, page, sample=sample, full=full)
+    tell(f"wrote {made}", made)
 
 
 def _first_pairs(

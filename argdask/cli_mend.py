@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from argdask import cli_options as options
+from argdask.cli_output import is_quiet, tell
 
 __all__ = ["repair", "verify"]
 
@@ -19,7 +20,7 @@ __all__ = ["repair", "verify"]
         "argdask verify copy.nc --seds models.hdf"
     )
 )
-@click.argument("store", metavar="STORE")
+@click.argument("store", metavar="STORE", type=click.Path())
 @click.option(
     "--sample",
     type=click.IntRange(min=1),
@@ -32,6 +33,7 @@ __all__ = ["repair", "verify"]
     "--seds", "seds_file", metavar="FILE", help="SED grid, for a copy without one."
 )
 @options.as_json
+@options.quiet
 def verify(
     store: str, sample: int, full: bool, seds_file: str | None, as_json: bool
 ) -> None:
@@ -45,9 +47,7 @@ def verify(
     report = verify_store(
         store, sample=sample, full=full, seds=options.grid_of(seds_file, None)
     )
-    click.echo(report.to_json() if as_json else report.to_text())
-    if not report.passed:
-        sys.exit(options.FAILED)
+    _tell_result(store, report, as_json=as_json)
 
 
 @click.command(
@@ -55,7 +55,7 @@ def verify(
         "argdask repair pairs.zarr\nargdask repair pairs.zarr --seds models.hdf"
     )
 )
-@click.argument("store", metavar="STORE")
+@click.argument("store", metavar="STORE", type=click.Path())
 @click.option(
     "--seds",
     "seds_file",
@@ -76,6 +76,7 @@ def verify(
     help="Where this machine gives other last bits than are recorded, record its own.",
 )
 @options.as_json
+@options.quiet
 def repair(
     store: str, seds_file: str | None, catalogue: str | None, **choices: Any
 ) -> None:
@@ -89,6 +90,16 @@ def repair(
     done = repair_store(
         store, seds=options.grid_of(seds_file, None), catalogue=catalogue, **choices
     )
-    click.echo(done.to_json() if as_json else done.to_text())
+    _tell_result(store, done, as_json=as_json)
+
+
+def _tell_result(store: str, done: Any, *, as_json: bool) -> None:
+    """Print what was found; if quiet, the store that is right or what is wrong."""
+    if as_json:
+        click.echo(done.to_json())
+    elif done.passed:
+        tell(done.to_text(), store)
+    else:
+        click.echo(done.to_text(), err=is_quiet())
     if not done.passed:
         sys.exit(options.FAILED)

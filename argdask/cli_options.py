@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from argdask.cli_output import be_quiet
 from argdask.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,12 +32,12 @@ __all__ = [
     "is_any_given",
     "keep_bits",
     "overwrite",
+    "quiet",
     "recipe_file",
     "recipe_of",
     "seds_file",
     "seed",
     "settings",
-    "shown_progress",
     "stored_recipe",
 ]
 
@@ -100,6 +99,15 @@ overwrite = click.option(
     "deleted once the new one is complete.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+quiet = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=be_quiet,
+    help="Print errors and the result's path, and nothing else.",
+)
 
 
 def all_choices(command: Command) -> Command:
@@ -296,43 +304,3 @@ def stored_recipe(
         mend_sizes(place, seds=seds, pieces=False)
     plan = intended_plan(place)
     return None if plan is None else plan.recipe
-
-
-@contextmanager
-def shown_progress() -> Iterator[Any]:
-    """Show progress: a bar on a terminal, else a line for each tenth.
-
-    Yields
-    ------
-    Callable
-        What is to be called with the number of galaxies made and of all.
-    """
-    if not sys.stderr.isatty():
-        shown = -1
-
-        def show_line(made: int, galaxies: int) -> None:
-            nonlocal shown
-            tenth = 10 * made // max(galaxies, 1)
-            if tenth > shown:
-                shown = tenth
-                click.echo(f"{made} of {galaxies} galaxies", err=True)
-
-        yield show_line
-        return
-    from rich import progress
-    from rich.console import Console
-
-    columns = (
-        progress.TextColumn("{task.description}"),
-        progress.MofNCompleteColumn(),
-        progress.BarColumn(),
-        progress.TaskProgressColumn(),
-        progress.TimeRemainingColumn(),
-    )
-    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("preparing", total=None)
-
-        def show_bar(made: int, galaxies: int) -> None:
-            bar.update(task, description="galaxies", completed=made, total=galaxies)
-
-        yield show_bar

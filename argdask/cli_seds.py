@@ -21,7 +21,7 @@ __all__ = ["seds"]
     '  argdask seds --filters "wfc3 f160w"\n'
     "  argdask seds --filters --wavelength 21500"
 )
-@click.argument("grid", required=False, metavar="[GRID]")
+@click.argument("grid", required=False, metavar="[GRID]", type=click.Path())
 @click.option(
     "-o", "--out", metavar="F.nc", help="Save the grid: .nc (netCDF) or .zarr."
 )

@@ -8,6 +8,7 @@ import click
 
 import argdask as ad
 from argdask import cli_options as options
+from argdask.cli_output import shown_progress, tell
 
 __all__ = ["finalise", "init", "part", "plan", "status"]
 
@@ -18,9 +19,10 @@ __all__ = ["finalise", "init", "part", "plan", "status"]
         "argdask init pairs.zarr --recipe train.yaml --overwrite"
     )
 )
-@click.argument("out", metavar="OUT")
+@click.argument("out", metavar="OUT", type=click.Path())
 @options.all_choices
 @options.overwrite
+@options.quiet
 def init(
     out: str,
     seds_file: str | None,
@@ -39,11 +41,12 @@ def init(
     goes_on = stored is not None and not options.is_any_given(seds, choices)
     made = ad.init(None if goes_on else recipe, out, seds=seds, overwrite=overwrite)
     plan = made.plan
-    click.echo(
+    tell(
         f"{out}: {plan.galaxies} galaxies in {plan.parts} parts and {plan.blocks} "
         "blocks to be made.\n\n"
         f"    argdask part {out} --index K --of M    # K from 0 to M - 1\n"
-        f"    argdask finalise {out}\n"
+        f"    argdask finalise {out}\n",
+        out,
     )
 
 
@@ -52,7 +55,7 @@ def init(
         "argdask part pairs.zarr --index $SLURM_ARRAY_TASK_ID --of 64"
     )
 )
-@click.argument("out", metavar="OUT")
+@click.argument("out", metavar="OUT", type=click.Path())
 @click.option(
     "--index",
     type=int,
@@ -67,25 +70,26 @@ def init(
     metavar="M",
     help="Number of shares.",
 )
+@options.quiet
 def part(out: str, index: int, of: int) -> None:
     """Make one share of what the store at OUT lacks, without a scheduler.
 
     Shares may be made in any order, at once, and again. The exit code is 3 where some
     of a share could not be made: the others are, and the same command tries again.
     """
-    with options.shown_progress() as show:
+    with shown_progress() as show:
         made = ad.part(out, index, of, progress=show)
-    click.echo(f"{out}: share {index} of {of} is done; {made.made} galaxies made now.")
+    tell(f"{out}: share {index} of {of} is done; {made.made} galaxies made now.", out)
 
 
 @click.command(epilog=options.examples("argdask finalise pairs.zarr"))
-@click.argument("out", metavar="OUT")
+@click.argument("out", metavar="OUT", type=click.Path())
+@options.quiet
 def finalise(out: str) -> None:
     """Close the store at OUT, once all of its parts are made."""
     made = ad.finalise(out)
-    click.echo(
-        f"{out}: {made.plan.galaxies} pairs ({made.size / 1e6:.1f} MB), complete."
-    )
+    size = f"{made.size / 1e6:.1f} MB"
+    tell(f"{out}: {made.plan.galaxies} pairs ({size}), complete.", out)
 
 
 @click.command(
@@ -93,7 +97,7 @@ def finalise(out: str) -> None:
         "argdask status pairs.zarr\nargdask status pairs.zarr --json"
     )
 )
-@click.argument("store", metavar="STORE")
+@click.argument("store", metavar="STORE", type=click.Path())
 @options.as_json
 def status(store: str, as_json: bool) -> None:
     """Tell how far a store is: done, failed, rate, time left."""

@@ -35,6 +35,7 @@ __all__ = [
     "dask_jobqueue",
     "job_queue",
     "job_script",
+    "own_address",
     "tell_dashboard",
     "with_site",
 ]
@@ -323,7 +324,7 @@ def job_queue(
     }
     options = {"dashboard_address": choices.dashboard}
     if choices.interface is None:
-        options["host"] = _own_address()
+        options["host"] = own_address()
     with dask.config.set(settings):
         try:
             cluster = kind(
@@ -339,7 +340,7 @@ def job_queue(
                 yield client
 
 
-def _own_address() -> str:
+def own_address() -> str:
     """Return the address by which other hosts reach this one."""
     from distributed.utils import get_ip
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import pty
-import re
 import subprocess
 import sys
 import threading
+from importlib import metadata
 from pathlib import Path
 
+import netCDF4
 import pytest
 
 import argdask as ad
@@ -23,6 +25,7 @@ COMMAND = Path(sys.executable).with_name("argdask")
 COMMANDS = (
     *("generate", "inspect", "verify", "recipe", "preview"),
     *("plan", "init", "part", "finalise", "status"),
+    *("report", "doctor", "completion"),
 )
 SMALL = ("--set", "image_shape=8", "--set", "layout.part=8")
 
@@ -37,7 +40,12 @@ def run(*arguments: str) -> int:
 def test_the_installed_command_is_this_one() -> None:
     ran = subprocess.run([COMMAND, "--version"], capture_output=True, text=True)
     assert ran.returncode == 0
-    assert re.fullmatch(r"argdask, version \d+\.\d+\.\d+\n", ran.stdout)
+    told = dict(line.split() for line in ran.stdout.splitlines())
+    assert next(iter(told)) == "argdask"
+    for name in ("argdask", "numpy", "dask", "xarray", "zarr", "numba"):
+        assert told[name] == metadata.version(name)
+    assert told["python"] == platform.python_version()
+    assert told["libnetcdf"] == netCDF4.__netcdf4libversion__
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -63,7 +71,9 @@ def test_the_group_names_its_commands_and_exit_codes(
     assert "0 complete, 1 verification failed, 2 bad input, 3 incomplete" in text
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["generate", "--help"], ["recipe"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["generate", "--help"], ["recipe"]]
+)
 def test_help_answers_without_the_slow_packages(arguments: list[str]) -> None:
     script = (
         "import sys, time\n"
@@ -73,7 +83,7 @@ def test_help_answers_without_the_slow_packages(arguments: list[str]) -> None:
         "    main(sys.argv[1:])\n"
         "except SystemExit as ended:\n"
         "    assert ended.code == 0, ended.code\n"
-        "slow = {'dask', 'distributed', 'zarr', 'h5py', 'matplotlib', 'netCDF4'}\n"
+        "slow = {'dask', 'distributed', 'zarr', 'h5py', 'matplotlib', 'torch'}\n"
         "slow |= {'xarray', 'numba', 'astropy'} if '--help' in sys.argv else set()\n"
         "assert not slow & set(sys.modules), slow & set(sys.modules)\n"
         "print(time.process_time() - began, file=sys.stderr)\n"
@@ -153,6 +163,9 @@ def test_a_recipe_is_written_changed_and_used(
     assert ad.open_pairs("pairs.zarr").sizes["galaxy"] == 10
     assert run("preview", "train.yaml", "-o", "p.pdf", "--galaxies", "1") == 0
     assert Path("p.pdf").read_bytes().startswith(b"%PDF")
+    picture = ["-o", "rgb.png", "--galaxies", "2", "--rgb"]
+    assert run("preview", "train.yaml", *picture) == 0
+    assert Path("rgb.png").read_bytes().startswith(b"\x89PNG")
     assert run("recipe", "train.yaml") == 2
     assert "a new file (File exists); choose another name" in capsys.readouterr().err
 

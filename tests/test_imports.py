@@ -57,8 +57,17 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("clusters", "cluster_choices", "job_queues", "slurm_runner"),
         *("submission", "worker_setup", "verification", "inspection"),
         *(
+            "composites",
+            "pair_plotting",
+            "doctor",
+            "folder_trials",
+            "html_pages",
             "plotting",
+            "reporting",
             "sed_plotting",
+            "stretches",
+            "truth_plotting",
+            "versions",
             "loaders",
             "planning",
             "extension",
@@ -72,7 +81,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("cli", "cli_cluster", "cli_look", "cli_mend", "cli_options", "cli_seds"),
-        "cli_store",
+        *("cli_doctor", "cli_output", "cli_store", "cli_submit"),
     ),
 )
 WORDS, KERNELS, TABLES, BUILDER, DELIVERY, FACE = range(len(FLOORS))
@@ -83,12 +92,15 @@ HOMES: dict[str, set[str]] = {
     # The store reads with it what netCDF4 writes: it can do without file locks.
     "h5py": {"smpy_grids", "sed_files", "store"},
     "zarr": {"store", "image_files"},
-    "netCDF4": {"store"},
+    "netCDF4": {"store", "versions"},
     "numcodecs": {"store"},
     "google_crc32c": {"store"},
-    "matplotlib": {"plotting", "sed_plotting"},
+    "matplotlib": {
+        *("plotting", "pair_plotting", "sed_plotting", "truth_plotting"),
+        "html_pages",
+    },
     "click": set(FLOORS[FACE]),
-    "rich": {"cli_options"},
+    "rich": {"cli_output"},
     "torch": {"loader_torch"},
     "surveycodex": {"survey_presets"},
     "dask_jobqueue": {"job_queues", "slurm_runner"},
