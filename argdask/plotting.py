@@ -179,7 +179,7 @@ def _stretched(cube: NDArray[Any], brightest: float, sigma: float) -> NDArray[An
 
 
 def figure_class() -> type[Figure]:
-    """Return matplotlib's figure, which needs no display.
+    """Return a matplotlib figure that needs no display, and that notebooks show.
 
     Returns
     -------
@@ -192,9 +192,9 @@ def figure_class() -> type[Figure]:
         If matplotlib is not installed.
     """
     try:
-        from matplotlib.figure import Figure as Found
+        from argdask.figures import Picture
     except ImportError as error:
         raise ImportError(
             "pictures need matplotlib: pip install 'argdask[plot]'"
         ) from error
-    return Found
+    return Picture

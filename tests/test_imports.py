@@ -56,6 +56,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("clusters", "cluster_choices", "job_queues", "slurm_runner"),
         *("submission", "worker_setup", "verification", "inspection"),
         *(
+            "figures",
             "plotting",
             "sed_plotting",
             "loaders",
@@ -85,7 +86,7 @@ HOMES: dict[str, set[str]] = {
     "netCDF4": {"store"},
     "numcodecs": {"store"},
     "google_crc32c": {"store"},
-    "matplotlib": {"plotting", "sed_plotting"},
+    "matplotlib": {"figures", "plotting", "sed_plotting"},
     "click": set(FLOORS[FACE]),
     "rich": {"cli_options"},
     "torch": {"loader_torch"},
