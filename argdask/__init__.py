@@ -12,12 +12,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from argdask.composites import composite
     from argdask.errors import IncompleteError, InputError
     from argdask.filter_curves import search_filters
     from argdask.forecast import plan
     from argdask.loaders import batches, sample_statistics, torch_dataset
     from argdask.mending import repair
     from argdask.monitoring import status
+    from argdask.pair_plotting import plot_pair
     from argdask.pairs import build, simulate
     from argdask.plotting import preview
     from argdask.preset_listing import presets
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from argdask.store.pixel_statistics import pixel_statistics
     from argdask.store.reading import open_pairs
     from argdask.tables import read_table
+    from argdask.truth_plotting import plot_truth
     from argdask.verification import verify
 
 # Where each public name lives. They are imported when first used, so that a command
@@ -52,6 +55,7 @@ _HOMES = {
     "batches": "argdask.loaders",
     "build": "argdask.pairs",
     "build_seds": "argdask.sed_building",
+    "composite": "argdask.composites",
     "default_seds": "argdask.sed_sources",
     "export": "argdask.store.export",
     "finalise": "argdask.steps",
@@ -61,7 +65,9 @@ _HOMES = {
     "part": "argdask.steps",
     "pixel_statistics": "argdask.store.pixel_statistics",
     "plan": "argdask.forecast",
+    "plot_pair": "argdask.pair_plotting",
     "plot_seds": "argdask.sed_plotting",
+    "plot_truth": "argdask.truth_plotting",
     "presets": "argdask.preset_listing",
     "preview": "argdask.plotting",
     "read_seds": "argdask.sed_files",
@@ -89,6 +95,7 @@ __all__ = [
     "batches",
     "build",
     "build_seds",
+    "composite",
     "default_seds",
     "export",
     "finalise",
@@ -98,7 +105,9 @@ __all__ = [
     "part",
     "pixel_statistics",
     "plan",
+    "plot_pair",
     "plot_seds",
+    "plot_truth",
     "presets",
     "preview",
     "read_seds",

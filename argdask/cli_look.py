@@ -47,11 +47,16 @@ def inspect(store: str, as_json: bool) -> None:
     show_default=True,
     help="How many galaxies to show.",
 )
+@click.option(
+    "--rgb", is_flag=True, help="Draw colour images of three filters, galaxies across."
+)
 @options.seds_file
 @options.filter_names
 @options.catalogue_file
 @options.images_source
-def preview(source: str, picture: str, galaxies: int, **brought: str | None) -> None:
+def preview(
+    source: str, picture: str, galaxies: int, rgb: bool, **brought: str | None
+) -> None:
     """Draw a few galaxies, input above target, all filters across.
 
     Of a store, or of what a recipe would make, with the SED grid, the catalogue and the
@@ -72,7 +77,7 @@ def preview(source: str, picture: str, galaxies: int, **brought: str | None) -> 
             pairs = pairs.isel(galaxy=slice(galaxies)).load()
     else:
         pairs = _first_pairs(source, galaxies, **brought)
-    save(ad.preview(pairs), picture)
+    save(ad.preview(pairs, rgb=rgb), picture)
     click.echo(f"wrote {picture}")
 
 

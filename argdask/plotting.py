@@ -9,23 +9,28 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from argdask.composites import composite
 from argdask.errors import InputError
-from argdask.schema import ENDS, IMAGES, layer_of, role_of
+from argdask.schema import ENDS, layer_of, role_of
+from argdask.stretches import SIGMAS, first_galaxies, image_names, noise, stretched
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["figure_class", "preview", "save"]
+__all__ = ["COLOURS", "figure_class", "label_ticks", "preview", "save", "short_name"]
 
-# Where the stretch turns from linear to logarithmic, as a fraction of the brightest.
-_SOFTENING = 2e-3
-# How far below zero it begins where there is noise.
-_SIGMAS = 3.0
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Those of Okabe and Ito, which are told apart with any colour vision."""
+
 _INCHES = 1.25
+# Most galaxies across where they are drawn in colour.
+_ACROSS = 8
 
 
-def preview(pairs: xr.Dataset, *, galaxies: int | None = None) -> Figure:
+def preview(
+    pairs: xr.Dataset, *, galaxies: int | None = None, rgb: bool = False
+) -> Figure:
     """Draw galaxies, the input above the target, with the filters across.
 
     Parameters
@@ -34,6 +39,9 @@ def preview(pairs: xr.Dataset, *, galaxies: int | None = None) -> Figure:
         Training pairs; only the galaxies that are drawn are computed.
     galaxies
         How many of the first galaxies to draw; all if left out.
+    rgb
+        Draw colour images instead, as `argdask.composite` makes them, with the galaxies
+        across.
 
     Returns
     -------
@@ -41,25 +49,24 @@ def preview(pairs: xr.Dataset, *, galaxies: int | None = None) -> Figure:
         A matplotlib figure with a row for every layer of the input, then of the target.
         Each galaxy and filter has one asinh stretch for all of its rows, up to their
         brightest pixel, from zero or, where there is noise, from three sigma below. Its
-        limits are printed above them.
+        limits are printed above them. Colour images have one stretch for each galaxy.
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
     InputError
-        If there are no images.
+        If there are no images or no galaxies.
     """
     figure_of = figure_class()
-    shown = pairs if galaxies is None else pairs.isel(galaxy=slice(galaxies))
-    if "galaxy" not in shown.dims:
-        shown = shown.expand_dims("galaxy")
-    names = _rows(pairs)
-    shown = shown[names].load()
+    if rgb:
+        return _preview_in_colour(figure_of, pairs, galaxies)
+    names = image_names(pairs)
+    shown = first_galaxies(pairs, galaxies)[names].load()
     count, filters = shown.sizes["galaxy"], shown.sizes["filter"]
     block = len(names) * _INCHES
     figure = figure_of(
-        figsize=(_INCHES * filters + 0.9, count * (block + 0.35) + 0.45),
+        figsize=(max(_INCHES * filters + 0.9, 5.6), count * (block + 0.35) + 0.45),
         facecolor="black",
     )
     outer = figure.add_gridspec(
@@ -67,7 +74,7 @@ def preview(pairs: xr.Dataset, *, galaxies: int | None = None) -> Figure:
         1,
         hspace=0.35 / block,
         left=0.8 / figure.get_figwidth(),
-        right=1 - 0.1 / figure.get_figwidth(),
+        right=(0.8 + _INCHES * filters) / figure.get_figwidth(),
         top=1 - 0.66 / figure.get_figheight(),
         bottom=0.1 / figure.get_figheight(),
     )
@@ -91,14 +98,60 @@ def preview(pairs: xr.Dataset, *, galaxies: int | None = None) -> Figure:
     return figure
 
 
-def _rows(pairs: xr.Dataset) -> list[str]:
-    """Return the images of a dataset, those of the input first."""
-    there = [name for name in IMAGES if name in pairs.data_vars]
-    if not there:
-        raise InputError(
-            "pairs", "a dataset without images", "input and target", "keep a layer"
-        )
-    return sorted(there, key=lambda name: list(ENDS).index(role_of(name)))
+def _preview_in_colour(
+    figure_of: type[Figure], pairs: xr.Dataset, galaxies: int | None
+) -> Figure:
+    """Draw colour images, the galaxies across, the input above the target."""
+    shown = composite(pairs, galaxies=galaxies)
+    names = list(shown.data_vars)
+    count = shown.sizes["galaxy"]
+    across = min(count, _ACROSS)
+    rows = len(names) * -(-count // across)
+    inches = 1.3 * _INCHES
+    width, height = max(inches * across + 0.9, 4.5), inches * rows + 0.3
+    figure = figure_of(figsize=(width, height), facecolor="black")
+    axes = figure.add_gridspec(
+        *(rows, across),
+        hspace=0.03,
+        wspace=0.03,
+        left=0.8 / width,
+        right=1 - 0.1 / width,
+        top=1 - 0.28 / height,
+        bottom=0.02 / height,
+    ).subplots(squeeze=False)
+    colours = zip(shown["colour"].values, shown["filter"].values, strict=True)
+    told = ", ".join(f"{colour} {short_name(name)}" for colour, name in colours)
+    told += "; one asinh stretch for each galaxy"
+    figure.text(0.5, 1 - 0.14 / height, told, color="white", ha="center", va="center")
+    figure.texts[0].set_fontsize(8)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for galaxy in range(count):
+        block, column = divmod(galaxy, across)
+        pair = shown.isel(galaxy=galaxy)
+        for row, name in enumerate(names):
+            axis = axes[block * len(names) + row, column]
+            axis.imshow(pair[name].values, origin="lower")
+            redshift = float(pair[f"z_{ENDS[role_of(str(name))]}"])
+            axis.text(
+                *(0.04, 0.96, f"z = {redshift:.4g}"),
+                transform=axis.transAxes,
+                **{"color": "white", "fontsize": 7, "va": "top"},
+            )
+            if column == 0:
+                layer = layer_of(str(name))
+                words = [role_of(str(name)), *([] if layer == "clean" else [layer])]
+                axis.text(
+                    *(-0.06, 0.5, "\n".join(words)),
+                    transform=axis.transAxes,
+                    **{"color": "white", "fontsize": 9, "ha": "right", "va": "center"},
+                )
+    return figure
+
+
+def short_name(filter_name: str) -> str:
+    """Return the last word of a filter's name, as f160w of wfc3_ir_f160w."""
+    return str(filter_name).split("_")[-1]
 
 
 def save(figure: Figure, path: str | Path) -> None:
@@ -129,14 +182,15 @@ def save(figure: Figure, path: str | Path) -> None:
 def _draw_galaxy(
     axes: NDArray[Any], pair: xr.Dataset, names: list[str], *, titled: bool
 ) -> None:
+    sigmas = noise(pair, names)
     for column in range(pair.sizes["filter"]):
         cubes = [pair[name].values[..., column] for name in names]
         brightest = max(float(np.nanmax(cube, initial=0.0)) for cube in cubes)
-        sigma = _noise(pair.isel(filter=column), names)
+        sigma = float(sigmas[column])
         for row, cube in enumerate(cubes):
             axis: Axes = axes[row, column]
             axis.imshow(
-                _stretched(cube, brightest, sigma),
+                stretched(cube, brightest, sigma),
                 origin="lower",
                 cmap="magma",
                 vmin=0,
@@ -144,9 +198,9 @@ def _draw_galaxy(
             )
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
-        title = f"{-_SIGMAS * sigma:.2g} to {brightest:.3g}".replace("-0 ", "0 ")
+        title = f"{-SIGMAS * sigma:.2g} to {brightest:.3g}".replace("-0 ", "0 ")
         if titled:
-            title = f"{str(pair['filter'].values[column]).split('_')[-1]}\n{title}"
+            title = f"{short_name(pair['filter'].values[column])}\n{title}"
         axes[0, column].set_title(title, color="white", fontsize=8, pad=3)
     seen = set()
     for row, name in enumerate(names):
@@ -157,25 +211,6 @@ def _draw_galaxy(
             told = [role, *told, f"z = {redshift:g}"]
         seen.add(role)
         axes[row, 0].set_ylabel("\n".join(told), color="white", fontsize=9)
-
-
-def _noise(pair: xr.Dataset, names: list[str]) -> float:
-    """Return the larger sigma of the background, in the unit of the images."""
-    known = [
-        float(pair[sigma])
-        for name in names
-        if layer_of(name) == "noisy"
-        and (sigma := f"background_sigma_{ENDS[role_of(name)]}") in pair.coords
-    ]
-    return float(pair.attrs.get("scale", 1.0)) * max(known, default=0.0)
-
-
-def _stretched(cube: NDArray[Any], brightest: float, sigma: float) -> NDArray[Any]:
-    if brightest <= 0:
-        return np.zeros_like(cube)
-    knee = max(_SOFTENING * brightest, sigma)
-    low, high = np.arcsinh([-_SIGMAS * sigma / knee, brightest / knee])
-    return np.asarray((np.arcsinh(cube / knee) - low) / (high - low))
 
 
 def figure_class() -> type[Figure]:
@@ -198,3 +233,18 @@ def figure_class() -> type[Figure]:
             "pictures need matplotlib: pip install 'argdask[plot]'"
         ) from error
     return Picture
+
+
+def label_ticks(axis: Axes) -> None:
+    """Label 1, 2 and 5 on a logarithmic axis of wavelengths as plain numbers.
+
+    Parameters
+    ----------
+    axis
+        The axes, of which x is logarithmic.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())

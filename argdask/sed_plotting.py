@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from argdask.filter_curves import filter_curve, filter_names
 from argdask.photometry import ab_magnitude
-from argdask.plotting import figure_class
+from argdask.plotting import COLOURS, figure_class, label_ticks
 from argdask.seds import check_seds, cosmology
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def plot_seds(seds: xr.DataArray, *, templates: int = 8) -> Figure:
     magnitude = np.where(valid & (seds.values > 0), ab_magnitude(seds.values), np.nan)
     blue, middle, red = 0, seds.sizes["filter"] // 2, seds.sizes["filter"] - 1
     shown = _from_blue_to_red(magnitude[:, blue] - magnitude[:, red], templates)
-    colours = colormaps["turbo"](np.linspace(0.08, 0.95, len(shown)))
+    colours = colormaps["viridis"](np.linspace(0.0, 0.88, len(shown)))
     (spectra, curves), tracks = figure.subplots(2, 2)
     _draw_spectra(spectra, seds, magnitude[:, :, shown], colours)
     if "template_name" in seds.coords:
@@ -105,35 +106,28 @@ def _draw_spectra(
         xlabel="rest-frame wavelength [um]",
         ylabel=name if seds.attrs["per_solar_mass"] else "absolute AB magnitude",
     )
-    _label_ticks(axis)
+    label_ticks(axis)
     axis.yaxis.set_inverted(True)
     axis.set_title("templates, as the filters see them", fontsize=9)
 
 
 def _draw_filters(axis: Axes, seds: xr.DataArray) -> None:
     names = [str(name) for name in seds["filter"].values]
-    for name, at in zip(names, seds["wavelength"].values, strict=True):
+    for name, at, colour in zip(
+        names, seds["wavelength"].values, cycle(COLOURS), strict=False
+    ):
         if name in filter_names():
             wavelength, transmission = filter_curve(name)
             wavelength = wavelength / 1e4
             relative = transmission / transmission.max()
-            (line,) = axis.plot(wavelength, relative, lw=1)
-            axis.fill_between(wavelength, relative, color=line.get_color(), alpha=0.15)
+            axis.plot(wavelength, relative, color=colour, lw=1)
+            axis.fill_between(wavelength, relative, color=colour, alpha=0.15)
         else:
-            line = axis.axvline(at / 1e4, ymax=1 / 1.6, lw=1, ls=":")
-        text = axis.text(at / 1e4, 1.03, name, color=line.get_color(), fontsize=6)
+            axis.axvline(at / 1e4, ymax=1 / 1.6, color=colour, lw=1, ls=":")
+        text = axis.text(at / 1e4, 1.03, name, color=colour, fontsize=6)
         text.set(rotation=90, ha="center", va="bottom")
     axis.set(xscale="log", ylim=(0, 1.6), xlabel="wavelength [um]")
-    _label_ticks(axis)
+    label_ticks(axis)
     axis.set_yticks(np.linspace(0, 1, 6))
     axis.set_ylabel("transmission / its peak")
     axis.set_title("filters", fontsize=9)
-
-
-def _label_ticks(axis: Axes) -> None:
-    """Label 1, 2 and 5 on a logarithmic axis as plain numbers."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.xaxis.set_minor_formatter(NullFormatter())

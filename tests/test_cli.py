@@ -153,6 +153,9 @@ def test_a_recipe_is_written_changed_and_used(
     assert ad.open_pairs("pairs.zarr").sizes["galaxy"] == 10
     assert run("preview", "train.yaml", "-o", "p.pdf", "--galaxies", "1") == 0
     assert Path("p.pdf").read_bytes().startswith(b"%PDF")
+    picture = ["-o", "rgb.png", "--galaxies", "2", "--rgb"]
+    assert run("preview", "train.yaml", *picture) == 0
+    assert Path("rgb.png").read_bytes().startswith(b"\x89PNG")
     assert run("recipe", "train.yaml") == 2
     assert "a new file (File exists); choose another name" in capsys.readouterr().err
 

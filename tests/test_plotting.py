@@ -99,6 +99,29 @@ def test_every_layer_has_a_row_and_noise_is_shown_below_zero(
             np.testing.assert_allclose(shown, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_in_colour_the_galaxies_go_across_and_wrap(seds: xr.DataArray) -> None:
+    recipe = ad.Recipe(galaxies=10, image_shape=(6, 8))
+    many = ad.simulate(recipe, seds)
+    figure = preview(many, rgb=True)
+    axes = np.array(figure.axes, object).reshape(2, 2, 8)
+    made = ad.composite(many)
+    for galaxy in range(10):
+        block, column = divmod(galaxy, 8)
+        for row, (name, end) in enumerate((("input", "z_in"), ("target", "z_out"))):
+            axis = axes[block, row, column]
+            shown = axis.images[0].get_array()
+            np.testing.assert_array_equal(shown, made[name].values[galaxy])
+            assert axis.texts[0].get_text() == f"z = {float(many[end][galaxy]):.4g}"
+    # What is left of the last row is empty.
+    assert not any(axis.images for axis in axes[1, :, 2:].flat)
+    told = "red f160w, green f814w, blue f435w; one asinh stretch for each galaxy"
+    assert [text.get_text() for text in figure.texts] == [told]
+    assert [axes[0, row, 0].texts[1].get_text() for row in range(2)] == [
+        "input",
+        "target",
+    ]
+
+
 def test_a_dataset_without_images_is_refused(pairs: xr.Dataset) -> None:
     with pytest.raises(InputError, match="without images"):
         preview(pairs.drop_vars(["input", "target"]))
@@ -120,16 +143,17 @@ def test_limits_redshifts_and_filters_are_printed(pairs: xr.Dataset) -> None:
         assert labels[1] == f"target\nz = {float(one['z_out']):g}"
 
 
-def test_nothing_printed_runs_out_of_the_picture(pairs: xr.Dataset) -> None:
+@pytest.mark.parametrize("rgb", [False, True])
+def test_nothing_printed_runs_out_of_the_picture(pairs: xr.Dataset, rgb: bool) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    figure = preview(pairs)
+    figure = preview(pairs.isel(galaxy=[0]), rgb=rgb)
     renderer = FigureCanvasAgg(figure).get_renderer()
     # Labels find their places as they are drawn.
     figure.draw_without_rendering()
     width, height = figure.canvas.get_width_height()
     for axes in figure.axes:
-        for text in (axes.title, axes.yaxis.label):
+        for text in (axes.title, axes.yaxis.label, *axes.texts, *figure.texts):
             box = text.get_window_extent(renderer)
             if text.get_text():
                 assert box.x0 >= 0
