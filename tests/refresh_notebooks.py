@@ -24,7 +24,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
-from PIL import Image
+from PIL import Image, ImageChops
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -34,6 +34,9 @@ OUTPUTS_OF = "outputs_of"
 
 # Seconds that a cell may take.
 _PATIENCE = 600
+
+# What is seen: this change of a colour, of 255, in this fraction of the pixels.
+_SEEN, _MOST = 5, 0.018
 
 
 def hash_of(notebook: NotebookNode) -> str:
@@ -87,10 +90,13 @@ def tidied(notebook: NotebookNode) -> NotebookNode:
 
 
 def _smaller(picture: str) -> str:
-    """Return a PNG with at most 256 colours, which takes a quarter of the space."""
+    """Return a PNG with at most 256 colours where nobody sees the difference."""
     image = Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")
+    few = image.quantize(256, dither=Image.Dither.NONE)
+    difference = ImageChops.difference(image, few.convert("RGB")).convert("L")
+    changed = sum(difference.histogram()[_SEEN:]) / (image.width * image.height)
     kept = io.BytesIO()
-    image.quantize(256, dither=Image.Dither.NONE).save(kept, "png", optimize=True)
+    (image if changed > _MOST else few).save(kept, "png", optimize=True)
     return base64.b64encode(kept.getvalue()).decode()
 
 

@@ -24,7 +24,7 @@ from argdask.store.work import read_attributes
 
 # What no output may tell: where on a machine it was made, and whose machine it is.
 _PLACES = re.compile(
-    r"(?<![\w.:/])/(?:tmp|home|root|work|Users|var|opt|usr)\b|\bfile://"
+    r"(?<![-\w.:/])/(?:tmp|home|root|work|Users|var|opt|usr)\b|\bfile://"
 )
 _LARGEST = 500_000  # bytes
 
