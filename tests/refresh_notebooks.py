@@ -17,8 +17,6 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -55,20 +53,12 @@ def executed(path: Path, folder: Path) -> NotebookNode:
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
     )
-    with _commands_of_this_python():
-        client.execute()
+    with tempfile.TemporaryDirectory() as settings:
+        # The command line of this package, and nobody's own settings.
+        commands = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        own = {"PATH": commands, "IPYTHONDIR": settings}
+        client.execute(env={**os.environ, **own})
     return notebook
-
-
-@contextmanager
-def _commands_of_this_python() -> Iterator[None]:
-    """Let notebooks find the command line of the package that they import."""
-    before = os.environ["PATH"]
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{before}"
-    try:
-        yield
-    finally:
-        os.environ["PATH"] = before
 
 
 def tidied(notebook: NotebookNode) -> NotebookNode:
