@@ -36,6 +36,9 @@ _PATIENCE = 600
 # What is seen: this change of a colour, of 255, in this fraction of the pixels.
 _SEEN, _MOST = 5, 0.018
 
+# Characters of a picture that is large.
+_LARGE = 200_000
+
 
 def hash_of(notebook: NotebookNode) -> str:
     """Return a hash of the code of all cells."""
@@ -80,13 +83,14 @@ def tidied(notebook: NotebookNode) -> NotebookNode:
 
 
 def _smaller(picture: str) -> str:
-    """Return a PNG with at most 256 colours where nobody sees the difference."""
+    """Return a PNG with 256 colours, if that is not seen or the picture is large."""
     image = Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")
     few = image.quantize(256, dither=Image.Dither.NONE)
     difference = ImageChops.difference(image, few.convert("RGB")).convert("L")
     changed = sum(difference.histogram()[_SEEN:]) / (image.width * image.height)
+    small = changed <= _MOST or len(picture) > _LARGE
     kept = io.BytesIO()
-    (image if changed > _MOST else few).save(kept, "png", optimize=True)
+    (few if small else image).save(kept, "png", optimize=True)
     return base64.b64encode(kept.getvalue()).decode()
 
 
