@@ -214,7 +214,7 @@ def _draw_galaxy(
 
 
 def figure_class() -> type[Figure]:
-    """Return matplotlib's figure, which needs no display.
+    """Return a matplotlib figure that needs no display, and that notebooks show.
 
     Returns
     -------
@@ -227,12 +227,12 @@ def figure_class() -> type[Figure]:
         If matplotlib is not installed.
     """
     try:
-        from matplotlib.figure import Figure as Found
+        from argdask.figures import Picture
     except ImportError as error:
         raise ImportError(
             "pictures need matplotlib: pip install 'argdask[plot]'"
         ) from error
-    return Found
+    return Picture
 
 
 def label_ticks(axis: Axes) -> None:

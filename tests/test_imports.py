@@ -58,6 +58,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("submission", "worker_setup", "verification", "inspection"),
         *(
             "composites",
+            "figures",
             "pair_plotting",
             "doctor",
             "folder_trials",
@@ -96,7 +97,7 @@ HOMES: dict[str, set[str]] = {
     "numcodecs": {"store"},
     "google_crc32c": {"store"},
     "matplotlib": {
-        *("plotting", "pair_plotting", "sed_plotting", "truth_plotting"),
+        *("figures", "plotting", "pair_plotting", "sed_plotting", "truth_plotting"),
         "html_pages",
     },
     "click": set(FLOORS[FACE]),

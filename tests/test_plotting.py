@@ -253,3 +253,12 @@ def test_without_matplotlib_the_extra_is_named(tmp_path: Path) -> None:
     assert ran.stdout.strip() == message
     assert ran.stderr.strip() == f"argdask: {message}"
     assert ran.returncode == 2
+
+
+def test_a_notebook_shows_a_picture_though_pyplot_was_never_used(
+    pairs: xr.Dataset,
+) -> None:
+    from IPython.core.formatters import PNGFormatter
+
+    shown = PNGFormatter()(preview(pairs, galaxies=1))
+    assert shown.startswith(b"\x89PNG")
