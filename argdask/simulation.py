@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 # Raised by every change that alters the value of a pixel.
-PIXELS_VERSION = 1
+PIXELS_VERSION = 2
 
 
 class Simulation:
