@@ -119,7 +119,7 @@ class FreshNoise:
         sigma = self._scale * pairs[f"background_sigma_{end}"].values
         gain = pairs[f"gain_{end}"].values / self._scale
         seen = Observation.model_validate(recipe["observation"])
-        names = map(str, pairs["filter"].values)
+        names = map(str, np.atleast_1d(pairs["filter"].values))
         counted = np.array([seen.counts_electrons(role, name) for name in names])
         self._levels = Levels(gain, sigma, counted)
         self.before = _layer_before(pairs, role)

@@ -17,7 +17,16 @@ FOLDER = Path(argdask.__file__).parent
 
 # DESIGN 3. A module may import from its own floor and from those below.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "choices", "caching", "packages", "sampling", "schema", "yaml_files"),
+    (
+        "errors",
+        "choices",
+        "caching",
+        "memory",
+        "packages",
+        "sampling",
+        "schema",
+        "yaml_files",
+    ),
     (
         *("elementary", "kernels", "edges", "frames", "brightest", "profiles"),
         *(
@@ -49,7 +58,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("rendering", "observing", "image_observing", "simulation", "psf_labels"),
-        *("pairs", "renoising"),
+        *("pairs", "pair_labels", "renoising"),
     ),
     (
         *("store", "run", "driver", "dispatch", "crews", "watchdog"),
@@ -65,7 +74,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
             "steps",
         ),
         *("comparison", "copies", "mending", "monitoring", "skeletons", "forecast"),
-        *("repaired", "loader_choices", "loader_memory", "loader_order"),
+        *("repaired", "loader_choices", "loader_order"),
         *("loader_prefetch", "loader_recipe", "loader_sources", "loader_store"),
         *("loader_stream", "loader_torch", "scalings", "splits"),
     ),
