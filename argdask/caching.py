@@ -40,6 +40,7 @@ _KERNEL_SOURCES = (
     "streams.py",
     "tracks.py",
     "transforms.py",
+    "vectors.py",
 )
 
 

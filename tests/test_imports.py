@@ -40,7 +40,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         ),
         *("psf", "hankel", "transforms", "convolution", "matching"),
         *("resampling", "isophotes", "profile_fit", "angular_size", "tracks"),
-        *("hashing", "keyed_words", "orientations"),
+        *("hashing", "keyed_words", "orientations", "vectors"),
         "statistics_kernels",
     ),
     (
@@ -105,7 +105,8 @@ HOMES: dict[str, set[str]] = {
         *("recipe_observation", "sed_choices", "cluster_choices", "loader_choices"),
     },
     "yaml": {"choices", "yaml_files", "job_queues"},
-    "numba": {"caching"},
+    "numba": {"caching", "vectors"},
+    "llvmlite": {"vectors", "store"},
     "dask": {name for floor in FLOORS[BUILDER:] for name in floor},
     "distributed": {name for floor in FLOORS[DELIVERY:] for name in floor},
 }
