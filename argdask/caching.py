@@ -44,6 +44,7 @@ _KERNEL_SOURCES = (
     "streams.py",
     "tracks.py",
     "transforms.py",
+    "vectors.py",
     "waves.py",
 )
 

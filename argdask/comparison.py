@@ -10,9 +10,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from argdask.pair_labels import dataset_of
 from argdask.rounding import LARGEST_RELATIVE_ERROR
 from argdask.schema import IMAGES, layer_of
-from argdask.simulation import Simulation, dataset_of
+from argdask.simulation import Simulation
 from argdask.store.listing import Entry
 from argdask.store.plan import Plan
 from argdask.store.provenance import environment

@@ -17,7 +17,7 @@ from argdask.recipe import Recipe
 from argdask.schema import VARIABLES, validate
 from argdask.sed_sources import default_seds
 from argdask.simulation import Simulation
-from argdask.store.plan import Plan, check_images, plan_of
+from argdask.store.plan import Plan, check_pixels, plan_of
 from argdask.store.provenance import environment
 
 __all__ = ["Copy"]
@@ -186,7 +186,7 @@ class Copy:
             if simulation.catalogue.images is not None:
                 raise _unknown("a user's images", "check the store itself")
             return simulation
-        check_images(simulation, plan)
+        check_pixels(simulation, plan)
         if plan_of(simulation, plan.format).seds != plan.seds:
             raise _unknown("another SED grid", "bring the grid of the store")
         return simulation

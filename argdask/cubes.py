@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from argdask.caching import compiled
+from argdask.vectors import LANES, store_product
 
 __all__ = ["light_in_frame", "multiply", "multiply_convolved"]
 
@@ -184,14 +185,23 @@ def _multiply_convolved(
 def _multiply(
     stamps: NDArray[np.float32], rows: NDArray[np.float32], cubes: NDArray[np.float32]
 ) -> None:
-    # numpy's own broadcast runs over the filters alone at a time, three times slower.
+    # numpy's own broadcast runs over the filters alone at a time, and a loop over them
+    # is too short for LLVM: three times slower, and half as fast again.
     galaxies, pixels, filters = cubes.shape
+    last = filters - LANES
     for galaxy in range(galaxies):
-        stamp, row, cube = stamps[galaxy], rows[galaxy], cubes[galaxy]
+        stamp, row = stamps[galaxy], rows[galaxy]
+        cube = cubes[galaxy].reshape(pixels * filters)
         for pixel in range(pixels):
-            light = stamp[pixel]
-            for column in range(filters):
-                cube[pixel, column] = light * row[column]
+            light, place = stamp[pixel], pixel * filters
+            for column in range(0, last, LANES):
+                store_product(cube, place + column, light, row, column)
+            if last >= 0:
+                # Some of these may be there already, with the same bits.
+                store_product(cube, place + last, light, row, last)
+            else:
+                for column in range(filters):
+                    cube[place + column] = light * row[column]
 
 
 @compiled

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,20 +10,18 @@ from numpy.typing import NDArray
 from argdask.catalogue import Columns
 from argdask.errors import InputError
 from argdask.loader_choices import LoaderChoices
+from argdask.pair_labels import template_parameters
 from argdask.recipe import Recipe
 from argdask.recipe_tables import table_of
 from argdask.schema import ENDS, image_name
 from argdask.sed_sources import default_seds
-from argdask.simulation import Simulation, template_parameters
+from argdask.simulation import Simulation
 
 __all__ = ["RecipeSource"]
 
 # Galaxies whose columns are drawn together: ids that follow each other share the
 # random words of a block.
 _RUN = 256
-
-# Stamps that are made at once, so that they stay in the processor's cache [bytes].
-_STAMPS_BYTES = 2**18
 
 
 class RecipeSource:
@@ -135,35 +132,5 @@ class _Drawn:
 
     def fill(self, some: slice, memories: Mapping[str, NDArray[np.float32]]) -> None:
         """Render galaxies and write their images into memory."""
-        simulation, names = self._simulation, tuple(memories)
-        height, width = simulation.recipe.image_shape
-        bytes_of_one = 4 * simulation.planes(names) * height * width
-        size = max(_STAMPS_BYTES // bytes_of_one, 1)
-        scratch = _scratch(simulation, names, size)
-        for start in range(some.start, some.stop, size):
-            rows = slice(start, min(start + size, some.stop))
-            columns = {name: values[rows] for name, values in self._every.items()}
-            count = rows.stop - start
-            out = {source: memory[:count] for source, memory in scratch.items()}
-            stamps = simulation.render(columns, names, out)
-            place = slice(start - some.start, start - some.start + count)
-            for name, memory in memories.items():
-                simulation.image(
-                    name, columns, stamps, out=memory[place], epoch=self._epoch
-                )
-
-
-_LOCAL = threading.local()
-
-
-def _scratch(
-    simulation: Simulation, names: tuple[str, ...], size: int
-) -> dict[str, NDArray[np.float32]]:
-    """Return memory that this thread used before, if it was for the same stamps."""
-    key = id(simulation), names, size
-    if getattr(_LOCAL, "key", None) != key:
-        _LOCAL.key, _LOCAL.stamps = key, simulation.stamp_memory(names, size)
-        # As long as it is there, nothing else has its number.
-        _LOCAL.simulation = simulation
-    found: dict[str, NDArray[np.float32]] = _LOCAL.stamps
-    return found
+        columns = {name: values[some] for name, values in self._every.items()}
+        self._simulation.fill(columns, memories, epoch=self._epoch)

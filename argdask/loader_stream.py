@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from argdask.keyed_words import hashed
 from argdask.loader_choices import LoaderChoices, Role
-from argdask.loader_memory import Pool
 from argdask.loader_order import Order, Share
 from argdask.loader_prefetch import made_ahead
 from argdask.loader_sources import BASE, Held, Source, check_against, roles_of
+from argdask.memory import Pool
 from argdask.orientations import ORIENTED, drawn, orient, oriented
 from argdask.scalings import Scaling
 

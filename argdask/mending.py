@@ -26,7 +26,7 @@ from argdask.store.condition import Condition, condition_of
 from argdask.store.listing import CHECKSUMS, Entry, to_bytes
 from argdask.store.pieces import statistics_of_nothing
 from argdask.store.pixel_statistics import is_of_statistics, made_again
-from argdask.store.plan import Piece, Plan, check_images
+from argdask.store.plan import Piece, Plan, check_pixels
 from argdask.store.receipts import done_receipts, remove_receipts
 from argdask.store.staging import finish_fold
 from argdask.store.work import simulation_of
@@ -308,7 +308,7 @@ class _Mending:
     ) -> None:
         """Make pieces again and compare their files with what is recorded."""
         simulation, _ = simulation_of(self._place, plan.fingerprint)
-        check_images(simulation, plan)
+        check_pixels(simulation, plan)
         for name, entry in self._entries.items():
             if entry.piece is not None and name in self._condition.wrong:
                 (self._place / name).parent.mkdir(parents=True, exist_ok=True)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from argdask.caching import compiled
 from argdask.elementary import LOG2_E, exp2
-from argdask.streams import fill_normals, fill_words
+from argdask.streams import TILE, fill_normals, fill_words
 
 __all__ = [
     "EPOCHS",
     "ROLES",
+    "Levels",
     "add_noise",
     "electrons_per_microjansky",
     "sigma_of_depth",
@@ -87,14 +88,26 @@ def sigma_of_depth(
     return flux / (5.0 * math.sqrt(pixels))
 
 
+class Levels(NamedTuple):
+    """How much noise images shall have."""
+
+    electrons: ArrayLike
+    """Electrons per unit of the images (filter,); 0 for no shot noise."""
+    sigma: ArrayLike
+    """Standard deviation of the background, in the unit of the images, (filter,),
+    (galaxy, filter) or (galaxy, y, x, filter)."""
+    counted: NDArray[np.bool_] | None = None
+    """Whether electrons are counted one by one (filter,), or their noise is normal, of
+    the same variance; None for all counted."""
+
+
 def add_noise(
     images: NDArray[np.float32],
     ids: ArrayLike,
     keys: tuple[int, int],
     role: str,
     epoch: int,
-    electrons: ArrayLike,
-    sigma: ArrayLike,
+    levels: Levels,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Count electrons and add a background of mean zero.
@@ -111,11 +124,8 @@ def add_noise(
         Which image of the galaxies this is: a key of `ROLES`.
     epoch
         Which of many draws, 0 to 2^31 - 1.
-    electrons
-        Electrons per unit of the images (filter,); 0 for no shot noise.
-    sigma
-        Standard deviation of the background, in the unit of the images, (filter,),
-        (galaxy, filter) or (galaxy, y, x, filter).
+    levels
+        How much noise.
     out
         Memory for the result, which may be `images`; new if left out.
 
@@ -129,15 +139,26 @@ def add_noise(
     ------
     ValueError
         If shapes or numbers do not fit.
+
+    Notes
+    -----
+    Counted electrons have the Poisson distribution of their mean. Normal shot noise has
+    its mean and variance, but no skewness, and is not of whole electrons: for a mean m
+    and a background of b electrons, at least half of one, the distribution function is
+    off by at most 0.08 m / (m + b^2)^(3/2), which is the term of the skewness in its
+    Edgeworth series (0.0665), and a little more. That is 0.06 at worst, and 0.03 from a
+    background of one electron on; without a background it is 0.27 m^(-1/2).
     """
     galaxy_id = np.asarray(ids, dtype=np.int64)
     filters = images.shape[3]
-    gains = np.ascontiguousarray(electrons, dtype=np.float64)
-    given = np.asarray(sigma, dtype=np.float64)
+    gains = np.asarray(levels.electrons, dtype=np.float64)
+    given = np.asarray(levels.sigma, dtype=np.float64)
+    counted = np.ones(filters, bool) if levels.counted is None else levels.counted
     wanted = images.shape if given.ndim > 2 else (galaxy_id.size, filters)
     sigmas = np.ascontiguousarray(np.broadcast_to(given, wanted))
     noisy = np.empty(images.shape, np.float32) if out is None else out
-    if images.shape[0] != galaxy_id.size or gains.shape != (filters,):
+    one_each = gains.shape == counted.shape == (filters,)
+    if images.shape[0] != galaxy_id.size or not one_each:
         raise ValueError(f"images {images.shape}, ids and electrons do not fit")
     if noisy.shape != images.shape or not noisy.flags.c_contiguous:
         raise ValueError("out must be C-contiguous and of the images' shape")
@@ -150,12 +171,51 @@ def add_noise(
     if not galaxy_id.size:
         return noisy
     flat = np.ascontiguousarray(images, dtype=np.float32)
-    shape = (galaxy_id.size, -1, filters)
+    rows = (galaxy_id.size, -1)
     number = epoch * len(ROLES) + ROLES[role]
-    words: list[Any] = [np.uint64(word) for word in (*keys, number)]
-    places = flat.reshape(shape), noisy.reshape(shape), galaxy_id.astype(np.uint64)
-    _add_noise(*places, words[0], words[1], words[2], gains, sigmas.reshape(shape))
+    normal = (gains > 0) & ~counted
+    _add_noise(
+        flat.reshape(rows),
+        noisy.reshape(rows),
+        galaxy_id.view(np.uint64),
+        np.array([*keys, number], np.uint64),
+        np.where(normal, 0.0, gains),
+        np.divide(1.0, gains, where=normal, out=np.zeros(filters)),
+        sigmas.reshape(rows),
+    )
     return noisy
+
+
+class _Memory(NamedTuple):
+    """What kernels write to on the way, a tile each: it stays in the first cache."""
+
+    words: NDArray[np.uint32]
+    normals: NDArray[np.float32]
+    clean: NDArray[np.float32]
+    seen: NDArray[np.float32]
+    # of the pixels in which electrons have to be counted
+    kind: NDArray[np.uint8]
+    few: NDArray[np.int64]
+    many: NDArray[np.int64]
+    drawn: NDArray[np.uint32]
+    flux: NDArray[np.float64]
+    gain: NDArray[np.float64]
+
+
+@compiled
+def _memory() -> _Memory:
+    return _Memory(
+        np.empty(TILE, np.uint32),
+        np.empty(TILE, np.float32),
+        np.empty(TILE, np.float32),
+        np.empty(TILE, np.float32),
+        np.empty(TILE, np.uint8),
+        np.empty(TILE, np.int64),
+        np.empty(TILE, np.int64),
+        np.empty(TILE, np.uint32),
+        np.empty(TILE, np.float64),
+        np.empty(TILE, np.float64),
+    )
 
 
 @compiled
@@ -163,68 +223,146 @@ def _add_noise(
     images: NDArray[np.float32],
     noisy: NDArray[np.float32],
     galaxy_id: NDArray[np.uint64],
-    shot: int,
-    background: int,
-    purpose: int,
+    streams: NDArray[np.uint64],
     electrons: NDArray[np.float64],
+    slope: NDArray[np.float64],
     sigma: NDArray[np.float64],
 ) -> None:
-    galaxies, pixels, filters = images.shape
-    count = pixels * filters
-    last = sigma.shape[1] - 1  # of each pixel, or one of all
-    # Whole blocks of four words; what is left over is not read.
-    words = np.empty(-(-count // 4) * 4, np.uint32)
-    normals = np.empty(count, np.float64)
+    """Fill noisy (galaxy, pixel and filter), a tile of words at a time.
+
+    Parameters
+    ----------
+    images, noisy, galaxy_id
+        As above; the images may be the result.
+    streams
+        The two keys, and the number of the role and the epoch.
+    electrons
+        Electrons per unit (filter,) where they are counted, or 0.
+    slope
+        Variance of normal shot noise over the flux (filter,), or 0.
+    sigma
+        Of the background (galaxy, filter) or (galaxy, pixel and filter).
+    """
+    galaxies, count = images.shape
+    filters = electrons.size
+    memory = _memory()
+    # Filters follow each other in memory, whichever a tile begins with.
+    gains, slopes = np.empty(TILE + filters), np.empty(TILE + filters)
+    levels = np.empty(TILE + filters)
+    _repeat(electrons, gains)
+    _repeat(slope, slopes)
+    counts, spreads = electrons.max() > 0.0, slope.max() > 0.0
     for galaxy in range(galaxies):
-        image, result = images[galaxy], noisy[galaxy]
-        if electrons.max() > 0.0:
-            fill_words(words, shot, galaxy_id[galaxy], purpose)
-            fill_normals(words, normals)
-            _count(image, result, words, normals, electrons)
-        else:
-            result[:] = image
-        if sigma[galaxy].max() > 0.0:
-            fill_words(words, background, galaxy_id[galaxy], purpose)
-            fill_normals(words, normals)
-            deviates = normals.reshape(pixels, filters)
-            for pixel in range(pixels):
-                for column in range(filters):
-                    level = sigma[galaxy, min(pixel, last), column]
-                    result[pixel, column] += level * deviates[pixel, column]
+        identity, row = galaxy_id[galaxy], sigma[galaxy]
+        adds = spreads or row.max() > 0.0
+        _repeat(row[:filters], levels)
+        for begin in range(0, count, TILE):
+            size, phase = min(TILE, count - begin), begin % filters
+            tile = slice(begin, begin + size)
+            clean, seen = memory.clean[:size], memory.seen[:size]
+            clean[:] = images[galaxy, tile]
+            seen[:] = clean
+            number = begin // TILE
+            if counts:
+                fill_words(memory.words, number, streams[0], identity, streams[2])
+                _count(clean, seen, gains[phase:], memory)
+            if adds:
+                fill_words(memory.words, number, streams[1], identity, streams[2])
+                fill_normals(memory.words[:size], memory.normals)
+                level = levels[phase:] if row.size == filters else row[tile]
+                _spread(clean, seen, memory.normals, level, slopes[phase:])
+            noisy[galaxy, tile] = seen
+
+
+@compiled
+def _repeat(values: NDArray[np.float64], repeated: NDArray[np.float64]) -> None:
+    for index in range(repeated.size):
+        repeated[index] = values[index % values.size]
+
+
+@compiled
+def _spread(
+    clean: NDArray[np.float32],
+    seen: NDArray[np.float32],
+    normals: NDArray[np.float32],
+    sigma: NDArray[np.float64],
+    slope: NDArray[np.float64],
+) -> None:
+    """Add normal noise to what is seen of the clean pixels."""
+    for index in range(clean.size):
+        flux = max(float(clean[index]), 0.0)
+        # In float64 no square overflows, and where nothing is added to it, the root of
+        # sigma's square is sigma.
+        variance = slope[index] * flux + sigma[index] * sigma[index]
+        seen[index] += np.float32(math.sqrt(variance)) * normals[index]
 
 
 @compiled
 def _count(
-    image: NDArray[np.float32],
-    result: NDArray[np.float32],
-    words: NDArray[np.uint32],
-    normals: NDArray[np.float64],
-    electrons: NDArray[np.float64],
+    clean: NDArray[np.float32],
+    seen: NDArray[np.float32],
+    gains: NDArray[np.float64],
+    memory: _Memory,
 ) -> None:
-    pixels, filters = image.shape
-    inverses = 1.0 / electrons
-    for pixel in range(pixels):
-        for column in range(filters):
-            flux, gain = float(image[pixel, column]), electrons[column]
-            mean = gain * flux
-            # No light, less than none (from a Fourier transform), or NaN: no electron.
-            if not mean > 0.0:
-                result[pixel, column] = image[pixel, column]
-                continue
-            index = pixel * filters + column
-            z = normals[index]
-            if mean >= _COUNTED_BELOW:
-                inverse = 1.0 / math.sqrt(mean)
-                square = 2.0 + z * z
-                number = mean * (1.0 + inverse * z)
-                number += square * (1.0 / 6.0 - z * inverse * (1.0 / 72.0))
-                number = math.floor(number)
-            else:
-                u = (float(words[index]) + 0.5) * 2.0**-32
-                # exp(-mean), the probability of none, is above 1 - mean.
-                number = 0.0 if u <= 1.0 - mean else _quantile(mean, u)
-            # The mean is taken off first: what is left has few digits to lose.
-            result[pixel, column] = flux + (number - mean) * inverses[column]
+    """Replace what is seen by counted electrons, in the unit of the images."""
+    words, kind = memory.words, memory.kind
+    for index in range(clean.size):
+        mean = gains[index] * float(clean[index])
+        u = (float(words[index]) + 0.5) * 2.0**-32
+        # No light, less than none (from a Fourier transform), or NaN: as it is.
+        if mean > 0.0:
+            seen[index] = 0.0
+        # exp(-mean), the probability of no electron, is above 1 - mean.
+        some = (mean > 0.0) & (u > 1.0 - mean)
+        kind[index] = some + (mean >= _COUNTED_BELOW)
+    few = many = 0
+    for index in range(clean.size):
+        memory.few[few] = memory.many[many] = index
+        few += kind[index] == 1
+        many += kind[index] == 2
+    for index in memory.few[:few]:
+        mean = gains[index] * float(clean[index])
+        u = (float(words[index]) + 0.5) * 2.0**-32
+        seen[index] = _in_flux(_quantile(mean, u), float(clean[index]), gains[index])
+    _count_many(clean, seen, gains, memory, memory.many[:many])
+
+
+@compiled
+def _count_many(
+    clean: NDArray[np.float32],
+    seen: NDArray[np.float32],
+    gains: NDArray[np.float64],
+    memory: _Memory,
+    places: NDArray[np.int64],
+) -> None:
+    number = places.size
+    if number == 0:
+        return
+    drawn, normals = memory.drawn[:number], memory.normals[:number]
+    flux, gain = memory.flux, memory.gain
+    for k in range(number):
+        index = places[k]
+        drawn[k] = memory.words[index]
+        flux[k] = clean[index]
+        gain[k] = gains[index]
+    fill_normals(drawn, normals)
+    for k in range(number):
+        z = float(normals[k])
+        mean = gain[k] * flux[k]
+        inverse = 1.0 / math.sqrt(mean)
+        square = 2.0 + z * z
+        counted = mean * (1.0 + inverse * z)
+        counted += square * (1.0 / 6.0 - z * inverse * (1.0 / 72.0))
+        flux[k] = _in_flux(math.floor(counted), flux[k], gain[k])
+    for k in range(number):
+        seen[places[k]] = flux[k]
+
+
+@compiled
+def _in_flux(number: float, flux: float, gain: float) -> float:
+    """Return how much light a number of electrons is that a flux made."""
+    # The mean is taken off first: what is left has few digits to lose.
+    return flux + (number - gain * flux) / gain
 
 
 @compiled

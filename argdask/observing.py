@@ -14,7 +14,8 @@ from argdask.catalogue import Columns
 from argdask.convolution import NARROWEST, Convolution, working_grid
 from argdask.cubes import light_in_frame
 from argdask.matching import Matching
-from argdask.own_noise import Levels, OwnNoise, add_noise
+from argdask.noise import Levels
+from argdask.own_noise import OwnNoise, add_noise
 from argdask.psf import PSF
 from argdask.recipe import ImageProfile, Recipe
 from argdask.recipe_tables import check_centres
@@ -251,9 +252,9 @@ class Observer:
             sides = (f"image_{side}_{ENDS[role]}" for side in ("height", "width"))
             there = OwnNoise(scale * own, *(columns[side] for side in sides))
         sigma, gain = scale * telescope.background_sigma, telescope.gain / scale
-        levels = Levels(gain, sigma, there)
-        keys = noise_keys(self._recipe.seed)
-        add_noise(cubes, columns["galaxy_id"], keys, role, epoch, levels, cubes)
+        levels = Levels(gain, sigma, telescope.counted)
+        keys, ids = noise_keys(self._recipe.seed), columns["galaxy_id"]
+        add_noise(cubes, ids, keys, role, epoch, levels, there, cubes)
 
     def _clean(self, role: str, columns: Columns) -> NDArray[np.float32]:
         return render_stamps(self._recipe, columns, role=role)

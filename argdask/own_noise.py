@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from argdask import noise
+from argdask.noise import Levels
 
-__all__ = ["Levels", "OwnNoise", "add_noise", "covered_fraction", "covered_line"]
+__all__ = ["OwnNoise", "add_noise", "covered_fraction", "covered_line"]
 
 Floats = NDArray[np.float64]
 
@@ -30,17 +31,6 @@ class OwnNoise(NamedTuple):
     def rows(self, rows: slice) -> OwnNoise:
         """Return that of some galaxies."""
         return OwnNoise(self.sigma[rows], self.height[rows], self.width[rows])
-
-
-class Levels(NamedTuple):
-    """How much noise images shall have."""
-
-    electrons: Floats
-    """Electrons per unit of the images (filter,); 0 for no shot noise."""
-    sigma: Floats
-    """Sigma of the background (filter,), in the unit of the images."""
-    own: OwnNoise | None = None
-    """What they have of it already; None for none."""
 
 
 def covered_line(extent: float, size: int) -> Floats:
@@ -93,6 +83,7 @@ def add_noise(
     role: str,
     epoch: int,
     levels: Levels,
+    own: OwnNoise | None = None,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Count electrons, and add what is missing of the background.
@@ -102,7 +93,9 @@ def add_noise(
     images, ids, keys, role, epoch
         As `argdask.noise.add_noise` takes them.
     levels
-        How much there shall be.
+        How much there shall be, the same for all galaxies.
+    own
+        What they have of it already; None for none.
     out
         Memory for the result, which may be `images`; new if left out.
 
@@ -113,15 +106,16 @@ def add_noise(
         it is subtracted in quadrature from what is added; where they had more than
         there shall be, none is added.
     """
-    electrons, sigma, own = levels
-    told = keys, role, epoch, electrons
+    told = keys, role, epoch
     if own is None:
-        return noise.add_noise(images, ids, *told, sigma, out)
+        return noise.add_noise(images, ids, *told, levels, out)
+    sigma = np.asarray(levels.sigma)
     noisy = np.empty(images.shape, np.float32) if out is None else out
     for start in range(0, len(images), _BATCH):
         rows = slice(start, start + _BATCH)
         left = _left(sigma, own.rows(rows), (images.shape[1], images.shape[2]))
-        noise.add_noise(images[rows], ids[rows], *told, left, noisy[rows])
+        some = levels._replace(sigma=left)
+        noise.add_noise(images[rows], ids[rows], *told, some, noisy[rows])
     return noisy
 
 

@@ -15,10 +15,11 @@ from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import ArrayLike, NDArray
 
 from argdask.errors import InputError, nearest
+from argdask.pair_labels import dataset_of
 from argdask.recipe import Recipe
 from argdask.recipe_tables import table_of
 from argdask.sed_sources import default_seds
-from argdask.simulation import Simulation, dataset_of
+from argdask.simulation import Simulation
 
 __all__ = ["build", "simulate"]
 

@@ -22,7 +22,7 @@ from argdask.store.folding import staging_of
 from argdask.store.formats import FORMATS, name_for
 from argdask.store.leftovers import refuse_replaced
 from argdask.store.pieces import bytes_of_images
-from argdask.store.plan import Piece, Plan, check_images, plan_of
+from argdask.store.plan import Piece, Plan, check_pixels, plan_of
 from argdask.store.receipts import Receipt
 from argdask.store.staging import finish_fold, staged_plan
 from argdask.store.work import (
@@ -264,7 +264,7 @@ def check(work: Work, done: list[Receipt]) -> None:
     InputError
         If the images are others than planned, or there is too little space.
     """
-    check_images(work.simulation, work.plan)
+    check_pixels(work.simulation, work.plan)
     _check_space(work, done)
 
 

@@ -131,6 +131,11 @@ OwnPSF = Annotated[PSF, AfterValidator(_check_wavelength)]
 """That of images which are in no filter of the set."""
 
 
+def _left_out(shot_noise: str | None) -> str | None:
+    # To say what holds anyway makes no other recipe.
+    return None if shot_noise == "poisson" else shot_noise
+
+
 class Noise(Choices):
     """Noise of an image from which the sky was subtracted, in one filter.
 
@@ -164,6 +169,11 @@ class Noise(Choices):
     """Of all exposures together [s]."""
     zeropoint: _Magnitude | None = None
     """AB magnitude of 1 electron / s [mag]."""
+    shot_noise: Annotated[
+        Literal["poisson", "normal"] | None, AfterValidator(_left_out)
+    ] = None
+    """How electrons are counted: poisson, one by one; normal, by a normal deviate of
+    the same variance, faster where they are few and wrong there; left out: poisson."""
 
     @model_validator(mode="after")
     def _check_ways(self) -> Self:
@@ -175,6 +185,10 @@ class Noise(Choices):
             expected = "background_sigma, depth, sky_brightness or gain"
             cure = "leave out noise for images without"
             raise wrong_choice("", "no background and no gain", expected, cure)
+        if self.shot_noise and not self._given(("gain", "exposure_time", "zeropoint")):
+            expected = "a gain, or exposure_time and zeropoint"
+            cure = "give one, or leave out shot_noise"
+            raise wrong_choice("shot_noise", self.shot_noise, expected, cure)
         self._want("exposure_time", ("zeropoint", "sky_brightness"))
         self._want("zeropoint", ("exposure_time", "sky_brightness"))
         self._want("depth", ("aperture", "depth_significance"))
@@ -302,6 +316,27 @@ class Observation(Choices):
                     yield f"{place}psf.{name}", choice
             elif choices.psf is not None:
                 yield f"{place}psf", choices.psf
+
+    def counts_electrons(self, role: str, name: str) -> bool:
+        """Return whether electrons are counted one by one, in no survey's image.
+
+        Parameters
+        ----------
+        role
+            Either input or target.
+        name
+            Of the filter.
+
+        Returns
+        -------
+        bool
+            False where their noise is a normal deviate.
+        """
+        for _, one in reversed(self.roles if role == "target" else self.roles[:1]):
+            noise = one.noise.get(name) if isinstance(one.noise, dict) else one.noise
+            if noise is not None:
+                return noise.shot_noise is None
+        return True
 
     def identity(self) -> dict[str, Any]:
         """Return what pixels follow from, ready for JSON.

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from argdask import noise, own_noise
 from argdask.errors import InputError
+from argdask.noise import Levels
 from argdask.observing import noise_keys
-from argdask.own_noise import Levels, OwnNoise
+from argdask.own_noise import OwnNoise
+from argdask.recipe_observation import Observation
 from argdask.schema import ENDS, IMAGE_DIMS, VARIABLES, image_name
 
 __all__ = ["FreshNoise", "add_noise"]
@@ -114,10 +116,15 @@ class FreshNoise:
     def __init__(self, pairs: xr.Dataset, role: str) -> None:
         end = ENDS[role]
         self._role = role
-        self._keys = noise_keys(int(json.loads(pairs.attrs["recipe"])["seed"]))
+        recipe = json.loads(pairs.attrs["recipe"])
+        self._keys = noise_keys(int(recipe["seed"]))
         self._scale = float(pairs.attrs["scale"])
         sigma = self._scale * pairs[f"background_sigma_{end}"].values
-        self._levels = Levels(pairs[f"gain_{end}"].values / self._scale, sigma)
+        gain = pairs[f"gain_{end}"].values / self._scale
+        seen = Observation.model_validate(recipe["observation"])
+        names = map(str, np.atleast_1d(pairs["filter"].values))
+        counted = np.array([seen.counts_electrons(role, name) for name in names])
+        self._levels = Levels(gain, sigma, counted)
         self.before = _layer_before(pairs, role)
         """Name of the images that it is added to."""
         own = (f"own_sigma_{end}", f"image_height_{end}", f"image_width_{end}")
@@ -151,12 +158,12 @@ class FreshNoise:
             The images with noise.
         """
         ids, *own = columns
-        levels = self._levels
+        there = None
         if own:
             sigma, height, width = own
-            levels = levels._replace(own=OwnNoise(self._scale * sigma, height, width))
-        told = self._keys, self._role, epoch, levels
-        return own_noise.add_noise(images, ids, *told, out)
+            there = OwnNoise(self._scale * sigma, height, width)
+        told = self._keys, self._role, epoch, self._levels
+        return own_noise.add_noise(images, ids, *told, there, out)
 
 
 def _layer_before(pairs: xr.Dataset, role: str) -> str:

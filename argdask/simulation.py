@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
-from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -15,34 +15,29 @@ from argdask.catalogue import Catalogue, Columns
 from argdask.cubes import multiply, multiply_convolved
 from argdask.image_light import light_of
 from argdask.image_observing import ImageObserver
+from argdask.memory import Pool
 from argdask.observing import Observer, Stamps
 from argdask.psf import PSFImage
 from argdask.recipe import Recipe
 from argdask.recipe_tables import completed
 from argdask.rendering import brightest_pixels, per_brightest, resolve_scale
-from argdask.rounding import round_mantissa, rounding_attributes
-from argdask.schema import (
-    COMPONENT,
-    ENDS,
-    IMAGE_DIMS,
-    VARIABLES,
-    described,
-    layer_of,
-    role_of,
-)
+from argdask.rounding import round_mantissa
+from argdask.schema import COMPONENT, ENDS, layer_of, role_of
 from argdask.tables import UserTable
 from argdask.telescopes import hash_of_images, psf_images, telescopes_of, with_surveys
 
-__all__ = [
-    "PIXELS_VERSION",
-    "Simulation",
-    "attributes_of",
-    "dataset_of",
-    "template_parameters",
-]
+__all__ = ["PIXELS_VERSION", "Simulation"]
+
+# Stamps that are made at once [bytes]: what comes before and after a kernel is done
+# once for many, and they still are in the last of the processor's caches.
+_STAMPS_BYTES = 2**23
+
+# Images that nobody has any more, of which the memory is kept [bytes].
+_MEMORY = Pool(most=16, total=2**27)
+_LOCAL = threading.local()
 
 # Raised by every change that alters the value of a pixel.
-PIXELS_VERSION = 1
+PIXELS_VERSION = 2
 
 
 class Simulation:
@@ -270,16 +265,82 @@ class Simulation:
         # Here and nowhere else, so that all who make a galaxy have the same pixels.
         return round_mantissa(cubes, self.recipe.layout.keep_bits)
 
+    def fill(
+        self,
+        columns: Columns,
+        memories: Mapping[str, NDArray[np.float32]],
+        *,
+        epoch: int = 0,
+    ) -> None:
+        """Make images of rows of the catalogue in memory that is there.
+
+        Parameters
+        ----------
+        columns
+            The catalogue's columns (galaxy,).
+        memories
+            For each image that shall be made, by name (galaxy, y, x, filter),
+            C-contiguous.
+        epoch
+            Which of many draws of the noise.
+        """
+        names, galaxies = tuple(memories), len(columns["galaxy_id"])
+        size = min(self._galaxies_at_once(names), max(galaxies, 1))
+        scratch = self._scratch(names, size)
+        for start in range(0, galaxies, size):
+            rows = slice(start, min(start + size, galaxies))
+            some = {name: values[rows] for name, values in columns.items()}
+            count = rows.stop - start
+            out = {source: memory[:count] for source, memory in scratch.items()}
+            stamps = self.render(some, names, out)
+            for name, memory in memories.items():
+                self.image(name, some, stamps, out=memory[rows], epoch=epoch)
+
     def make(
         self, ids: ArrayLike, names: Iterable[str], *, epoch: int = 0
     ) -> tuple[Columns, Columns]:
-        """Return the truth about galaxies and their named images."""
+        """Return the truth about galaxies and their named images.
+
+        Parameters
+        ----------
+        ids
+            Galaxy ids (galaxy,).
+        names
+            Some of `images`.
+        epoch
+            Which of many draws of the noise.
+
+        Returns
+        -------
+        tuple of dict
+            Columns and images. Where images that were made before are gone, so that
+            nobody can see them, these may take their memory.
+        """
         columns = self.columns(ids)
-        names = tuple(names)
-        stamps = self.render(columns, names)
-        return columns, {
-            name: self.image(name, columns, stamps, epoch=epoch) for name in names
-        }
+        filters = self.catalogue.seds.sizes["filter"]
+        shape = (len(columns["galaxy_id"]), *self.recipe.image_shape, filters)
+        images = {name: _MEMORY.take(shape) for name in names}
+        self.fill(columns, images, epoch=epoch)
+        return columns, images
+
+    def _galaxies_at_once(self, names: tuple[str, ...]) -> int:
+        height, width = self.recipe.image_shape
+        each = 4 * self.planes(names) * height * width
+        return max(_STAMPS_BYTES // max(each, 1), 1)
+
+    def _scratch(
+        self, names: tuple[str, ...], galaxies: int
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return memory for stamps that this thread used before, if it was enough."""
+        key = id(self), names
+        known = getattr(_LOCAL, "key", None) == key and _LOCAL.galaxies >= galaxies
+        if not known:
+            _LOCAL.key, _LOCAL.galaxies = key, galaxies
+            _LOCAL.stamps = self.stamp_memory(names, galaxies)
+            # As long as it is there, nothing else has its number.
+            _LOCAL.simulation = self
+        found: dict[str, NDArray[np.float32]] = _LOCAL.stamps
+        return found
 
 
 def _again(
@@ -290,97 +351,6 @@ def _again(
     psfs: dict[str, PSFImage],
 ) -> Simulation:
     return Simulation(recipe, seds, scale, table=table, psfs=psfs)
-
-
-def dataset_of(
-    simulation: Simulation, columns: Columns, images: dict[str, Any]
-) -> xr.Dataset:
-    """Label columns and images.
-
-    Parameters
-    ----------
-    simulation
-        What they were made by.
-    columns
-        The catalogue's columns, by name.
-    images
-        Images (galaxy, y, x, filter), in memory or lazy, by name.
-
-    Returns
-    -------
-    Dataset
-        Both, with units and the recipe.
-    """
-    seds = simulation.catalogue.seds
-    # Strings of any length are what a store has; those of numpy have no Zarr 3 type.
-    names = seds["filter"].values.astype(np.dtypes.StringDType())
-    coordinates: dict[str, Any] = {"filter": ("filter", names)}
-    if simulation.catalogue.components:
-        parts = np.array(simulation.catalogue.components, np.dtypes.StringDType())
-        coordinates[COMPONENT] = (COMPONENT, parts)
-    every = {**columns, **simulation.of_filters}
-    for name, variable in described(every).items():
-        coordinates[name] = (variable.dims, every[name], variable.attrs)
-    for name, (values, attrs) in template_parameters(seds).items():
-        coordinates[name] = ("galaxy", values[columns["sed_index"]], attrs)
-    rounded = rounding_attributes(simulation.recipe.layout.keep_bits)
-    data = {
-        name: (VARIABLES[name].dims, values, VARIABLES[name].attrs | rounded)
-        for name, values in images.items()
-    }
-    return xr.Dataset(data, coordinates, attributes_of(simulation))
-
-
-def template_parameters(
-    seds: xr.DataArray,
-) -> dict[str, tuple[NDArray[Any], dict[Any, Any]]]:
-    """Return what a grid knows of its templates, to be looked up for each galaxy.
-
-    Parameters
-    ----------
-    seds
-        The SED grid.
-
-    Returns
-    -------
-    dict
-        Values (template,) and attributes by name; names that a dataset has for
-        something else are left out.
-    """
-    found = {}
-    taken = {*VARIABLES, *IMAGE_DIMS, COMPONENT}
-    # In one order, whatever order a folder is listed in.
-    for name, coordinate in sorted(seds.coords.items(), key=lambda item: str(item[0])):
-        if coordinate.dims == ("template",) and str(name) not in taken:
-            values = coordinate.values
-            if values.dtype.kind in "OU":
-                values = values.astype(np.dtypes.StringDType())
-            found[str(name)] = values, dict(coordinate.attrs)
-    return found
-
-
-def attributes_of(simulation: Simulation) -> dict[str, str | float]:
-    """Return what a dataset says of itself.
-
-    Parameters
-    ----------
-    simulation
-        What the dataset is made by.
-
-    Returns
-    -------
-    dict
-        Text and numbers only, which any format can hold.
-    """
-    seds = simulation.catalogue.seds
-    return {
-        "title": "Pairs of image cubes of galaxies as seen at two redshifts",
-        "source": f"argdask {metadata.version('argdask')}",
-        "scale": simulation.scale,
-        "recipe": simulation.recipe.model_dump_json(),
-        "seds_source": seds.attrs["source"],
-        "cosmology": seds.attrs["cosmology"],
-    }
 
 
 def _resolved(catalogue: Catalogue, psfs: str | None) -> float:

@@ -69,6 +69,8 @@ class Telescope:
     """Standard deviation of the background (filter,) [uJy / pixel]; 0 for none."""
     gain: NDArray[np.float64]
     """Electrons of a flux (filter,) [electron / uJy]; 0 for no shot noise."""
+    counted: NDArray[np.bool_]
+    """Whether electrons are counted one by one (filter,), or their noise is normal."""
     noisy: bool
     """Whether the recipe says anything of the noise."""
 
@@ -116,12 +118,14 @@ def telescopes_of(
             with _at(place):
                 optical.append(optical_psf(choice, wavelengths[name], images))
         sigma, gain = np.zeros(len(names)), np.zeros(len(names))
+        counted = np.ones(len(names), bool)
         for number, (place, noise) in enumerate(noises.values()):
             sigma[number] = background_sigma_of(noise, recipe.pixel_scale)
             gain[number] = gain_of(noise)
+            counted[number] = noise.shot_noise is None
             _check_finite(place, float(sigma[number]), float(gain[number]))
         psf = tuple(optical) if psfs else None
-        telescopes[role] = Telescope(psf, sigma, gain, bool(noises))
+        telescopes[role] = Telescope(psf, sigma, gain, counted, bool(noises))
     return telescopes
 
 

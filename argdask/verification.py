@@ -16,15 +16,16 @@ from argdask import comparison
 from argdask.comparison import Exactness
 from argdask.copies import Copy
 from argdask.errors import IncompleteError, InputError
+from argdask.pair_labels import attributes_of
 from argdask.schema import validate
-from argdask.simulation import Simulation, attributes_of
+from argdask.simulation import Simulation
 from argdask.store import pixel_statistics
 from argdask.store.attributes import read_root
 from argdask.store.condition import Condition, condition_of
 from argdask.store.folding import is_folding
 from argdask.store.formats import FORMATS
 from argdask.store.pieces import variables_of
-from argdask.store.plan import Plan, check_images
+from argdask.store.plan import Plan, check_pixels
 from argdask.store.reading import open_pairs
 from argdask.store.work import read_attributes, read_plan, simulation_of
 
@@ -239,7 +240,7 @@ class _Look:
         """Make galaxies again and compare them with the stored ones."""
         pairs, simulation, plan = self._open()
         try:
-            check_images(simulation, plan)
+            check_pixels(simulation, plan)
         except InputError as error:
             # The store is none the worse for it.
             self.notes.append(f"galaxies: they cannot be made again ({error})")

@@ -17,7 +17,16 @@ FOLDER = Path(argdask.__file__).parent
 
 # DESIGN 3. A module may import from its own floor and from those below.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "choices", "caching", "packages", "sampling", "schema", "yaml_files"),
+    (
+        "errors",
+        "choices",
+        "caching",
+        "memory",
+        "packages",
+        "sampling",
+        "schema",
+        "yaml_files",
+    ),
     (
         *("elementary", "kernels", "edges", "frames", "brightest", "profiles"),
         *(
@@ -32,7 +41,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("psf", "hankel", "transforms", "convolution", "matching"),
         *("outskirts", "transfers", "waves"),
         *("resampling", "isophotes", "profile_fit", "angular_size", "tracks"),
-        *("hashing", "keyed_words", "orientations"),
+        *("hashing", "keyed_words", "orientations", "vectors"),
         *("statistics_kernels", "rounding"),
     ),
     (
@@ -50,7 +59,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("rendering", "observing", "image_observing", "simulation", "psf_labels"),
-        *("pairs", "renoising"),
+        *("pairs", "pair_labels", "renoising"),
     ),
     (
         *("store", "run", "driver", "dispatch", "crews", "watchdog"),
@@ -76,7 +85,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
             "steps",
         ),
         *("comparison", "copies", "mending", "monitoring", "skeletons", "forecast"),
-        *("repaired", "loader_choices", "loader_memory", "loader_order"),
+        *("repaired", "loader_choices", "loader_order"),
         *("loader_prefetch", "loader_recipe", "loader_sources", "loader_store"),
         *("loader_stream", "loader_torch", "scalings", "splits"),
     ),
@@ -110,7 +119,8 @@ HOMES: dict[str, set[str]] = {
         *("recipe_observation", "sed_choices", "cluster_choices", "loader_choices"),
     },
     "yaml": {"choices", "yaml_files", "job_queues"},
-    "numba": {"caching"},
+    "numba": {"caching", "vectors"},
+    "llvmlite": {"vectors", "store"},
     "dask": {name for floor in FLOORS[BUILDER:] for name in floor},
     "distributed": {name for floor in FLOORS[DELIVERY:] for name in floor},
 }

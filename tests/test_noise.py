@@ -10,21 +10,39 @@ from scipy import stats
 
 from argdask.noise import (
     ROLES,
+    Levels,
     add_noise,
     electrons_per_microjansky,
     sigma_of_depth,
 )
 from argdask.sampling import stream_key
-from argdask.streams import fill_normals, fill_words
+from argdask.streams import TILE, fill_normals, fill_words
 
 KEYS = tuple(stream_key(4251, f"{name} noise", 64) for name in ("shot", "background"))
 
 
-def noisy(images, ids=None, *, role="input", epoch=0, electrons=0.0, sigma=0.0):
+def words_of(stream: int, galaxy_id: int, purpose: int, size: int) -> np.ndarray:
+    """Return the words of a galaxy's pixels."""
+    words = np.empty(-(-size // TILE) * TILE, np.uint32)
+    keys = (np.uint64(n) for n in (KEYS[stream], galaxy_id, purpose))
+    fill_words(words, 0, *keys)
+    return words[:size]
+
+
+def noisy(
+    images,
+    ids=None,
+    *,
+    role="input",
+    epoch=0,
+    electrons=0.0,
+    sigma=0.0,
+    counted=None,
+):
     ids = np.arange(len(images)) if ids is None else ids
     gains = np.broadcast_to(np.asarray(electrons, float), images.shape[3:])
     sigmas = np.broadcast_to(np.asarray(sigma, float), images.shape[3:])
-    return add_noise(images, ids, KEYS, role, epoch, gains, sigmas)
+    return add_noise(images, ids, KEYS, role, epoch, Levels(gains, sigmas, counted))
 
 
 def flat(value: float, galaxies: int = 4, side: int = 50, filters: int = 2):
@@ -35,10 +53,9 @@ def flat(value: float, galaxies: int = 4, side: int = 50, filters: int = 2):
 def test_counts_are_the_quantiles_of_poisson(mean):
     images = flat(mean)
     found = noisy(images, electrons=1.0).astype(np.float64)
-    words = np.empty(images[0].size, np.uint32)
     off = []
     for galaxy_id, image in enumerate(found):
-        fill_words(words, *(np.uint64(n) for n in (KEYS[0], galaxy_id, 0)))
+        words = words_of(0, galaxy_id, 0, images[0].size)
         exact = stats.poisson.ppf((words + 0.5) / 2.0**32, np.float32(mean))
         # float32 holds the count to 6e-8 of it, or of the mean.
         difference = image.ravel() - exact
@@ -79,6 +96,70 @@ def test_both_noises_add_up_in_quadrature():
     assert abs(found.var() / expected - 1) < 5 * np.sqrt(2 / images.size) * 1.1
     chi_square = ((found - 5.0) ** 2 / expected).sum()
     assert abs(chi_square - images.size) < 5 * np.sqrt(2.2 * images.size)
+
+
+@pytest.mark.parametrize("background", [0.5, 1.0, 4.0])
+@pytest.mark.parametrize("mean", [0.1, 0.5, 2.0, 30.0, 1000.0])
+def test_normal_shot_noise_is_as_near_to_counts_as_is_said(mean, background):
+    gain = 3.0
+    images = flat(mean / gain, galaxies=20)
+    normal = {"counted": np.zeros(2, bool), "electrons": gain}
+    drawn = noisy(images, sigma=background / gain, **normal).astype(float) * gain
+    variance, number = mean + background**2, images.size
+    assert abs(drawn.mean() - mean) < 5 * np.sqrt(variance / number)
+    assert abs(drawn.var() / variance - 1) < 5 * np.sqrt(2 / number)
+    # What counted electrons and the background have: a sum over all counts.
+    counts = np.arange(mean + 12 * np.sqrt(mean) + 40)
+    places = np.sort(drawn.ravel())[::97]
+    below = stats.norm.cdf((places[:, None] - counts) / background)
+    exact = below @ stats.poisson.pmf(counts, mean)
+    normally = stats.norm.cdf((places - mean) / np.sqrt(variance))
+    off = 0.08 * mean / variance**1.5
+    assert np.abs(exact - normally).max() < off
+    # The draws themselves are off by as much, and by Kolmogorov's distance, which is
+    # above 2.3 / sqrt(n) once in 20,000 sets.
+    found = (np.arange(number)[::97] + 0.5) / number
+    assert np.abs(found - exact).max() < off + 2.3 / np.sqrt(number)
+
+
+def test_without_a_background_counts_are_far_from_normal():
+    images = flat(10.0, galaxies=20)
+    drawn = np.sort(noisy(images, electrons=1.0, counted=np.zeros(2, bool)).ravel())
+    found = (np.arange(drawn.size) + 0.5) / drawn.size
+    off = np.abs(found - stats.poisson.cdf(np.floor(drawn), 10.0)).max()
+    assert 0.2 / np.sqrt(10) < off < 0.27 / np.sqrt(10) + 2.3 / np.sqrt(drawn.size)
+
+
+def test_each_filter_is_counted_in_its_own_way():
+    images = np.random.default_rng(2).lognormal(1, 2, (3, 30, 40, 3)).astype("f4")
+    images[0, :3] *= -1
+    given = {"electrons": [2.0, 3.0, 0.0], "sigma": [0.5, 0.7, 0.9]}
+    ways = {
+        name: noisy(images, **given, counted=np.array(counted))
+        for name, counted in {
+            "both": (True, True, True),
+            "mixed": (True, False, True),
+            "none": (False, False, False),
+        }.items()
+    }
+    np.testing.assert_array_equal(ways["mixed"][..., 0], ways["both"][..., 0])
+    np.testing.assert_array_equal(ways["mixed"][..., 1:], ways["none"][..., 1:])
+    assert (ways["none"] != ways["both"])[..., :2].mean() > 0.5
+    # Where there is no light, there is the background alone.
+    background = noisy(images, sigma=given["sigma"])
+    np.testing.assert_array_equal(ways["none"][0, :3], background[0, :3])
+    np.testing.assert_array_equal(ways["both"][0, :3], background[0, :3])
+
+
+@pytest.mark.parametrize("size", [1e-25, 1.0, 1e25])
+def test_normal_noise_of_any_unit_is_the_same(size):
+    images = flat(4.0, galaxies=1, side=9)
+    scaled = (images * size).astype(np.float32)
+    counted = np.zeros(2, bool)
+    found = noisy(scaled, electrons=2 / size, sigma=3 * size, counted=counted)
+    expected = noisy(images, electrons=2.0, sigma=3.0, counted=counted)
+    # Squares of these sizes are beyond float32.
+    np.testing.assert_allclose(found.astype(float) / size, expected, rtol=1e-6)
 
 
 def test_a_matched_filter_finds_a_point_source_as_often_as_it_should():
@@ -128,18 +209,23 @@ def test_galaxies_filters_roles_epochs_and_purposes_are_uncorrelated():
 def test_any_order_and_any_batch_give_the_same_bits(ids, random):
     light = np.random.default_rng(3).lognormal(1, 2, (len(ids), 5, 7, 3))
     images = light.astype(np.float32)
-    together = noisy(images, ids, electrons=2.0, sigma=0.3)
+    normal = np.array([False, True, False])
+    together = noisy(images, ids, electrons=2.0, sigma=0.3, counted=normal)
     order = random.sample(range(len(ids)), len(ids))
     for place in order:
-        alone = noisy(images[[place]], [ids[place]], electrons=2.0, sigma=0.3)
+        levels = {"electrons": 2.0, "sigma": 0.3, "counted": normal}
+        alone = noisy(images[[place]], [ids[place]], **levels)
         np.testing.assert_array_equal(alone[0], together[place])
 
 
-def test_another_mean_moves_its_own_pixel_only():
-    images = flat(30.0, galaxies=1)
-    before = noisy(images, electrons=1.0, sigma=1.0)
-    images[0, 3, 4, 1] *= 1.5
-    moved = noisy(images, electrons=1.0, sigma=1.0) != before
+@pytest.mark.parametrize("mean", [3.0, 30.0])
+@pytest.mark.parametrize("counted", [True, False])
+def test_another_mean_moves_its_own_pixel_only(mean, counted):
+    images = flat(mean, galaxies=1)
+    noise = {"electrons": 1.0, "sigma": 1.0, "counted": np.full(2, counted)}
+    before = noisy(images, **noise)
+    images[0, 3, 4, 1] *= 9.0
+    moved = noisy(images, **noise) != before
     assert moved.sum() == 1
     assert moved[0, 3, 4, 1]
 
@@ -148,8 +234,9 @@ def test_noise_can_be_added_in_place_and_differ_by_galaxy():
     images = flat(2.0, galaxies=2)
     sigma = np.array([[0.0, 1.0], [2.0, 0.0]])
     ids = [5, 9]
-    expected = add_noise(images, ids, KEYS, "target", 1, [0.0, 0.0], sigma)
-    again = add_noise(images, ids, KEYS, "target", 1, [0.0, 0.0], sigma, out=images)
+    told = images, ids, KEYS, "target", 1, Levels([0.0, 0.0], sigma)
+    expected = add_noise(*told)
+    again = add_noise(*told, out=images)
     assert again is images
     np.testing.assert_array_equal(images, expected)
     spread = images.std(axis=(1, 2))
@@ -181,7 +268,7 @@ def test_what_does_not_fit_is_refused(wrong):
         add_noise(
             np.ones((2, 3, 3, 2), np.float32),
             *(call["ids"], KEYS, "input", call["epoch"]),
-            *(call["electrons"], call["sigma"], out),
+            *(Levels(call["electrons"], call["sigma"]), out),
         )
 
 
@@ -189,12 +276,11 @@ def test_deviates_come_from_the_galaxys_own_words():
     sigma, images = 2.0, flat(0.0, galaxies=2, side=4)
     found = noisy(images, [17, 2**62 + 1], sigma=sigma, role="target", epoch=6)
     for image, galaxy_id in zip(found, [17, 2**62 + 1], strict=True):
-        words = np.empty(images[0].size, np.uint32)
         purpose = 6 * len(ROLES) + ROLES["target"]
-        fill_words(words, *(np.uint64(n) for n in (KEYS[1], galaxy_id, purpose)))
-        normals = np.empty(words.size)
+        words = words_of(1, galaxy_id, purpose, images[0].size)
+        normals = np.empty(words.size, np.float32)
         fill_normals(words, normals)
-        np.testing.assert_array_equal(image.ravel(), (sigma * normals).astype("f4"))
+        np.testing.assert_array_equal(image.ravel(), np.float32(sigma) * normals)
 
 
 def test_gain_is_electrons_per_flux():

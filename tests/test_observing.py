@@ -228,7 +228,12 @@ def test_each_image_galaxy_and_epoch_has_noise_of_its_own(
     for epoch in (0, 1):
         _, made = simulation.make([3, 4], names, epoch=epoch)
         for role in ENDS:
-            drawn += list(made[f"{role}_noisy"] - made[f"{role}_convolved"])
+            seen, telescope = made[f"{role}_convolved"], simulation.telescopes[role]
+            # Of each pixel as it should be, so that no bright one counts for many.
+            gain = np.where(telescope.gain, telescope.gain, np.inf) / simulation.scale
+            sigma = simulation.scale * telescope.background_sigma
+            expected = np.sqrt(np.maximum(seen, 0.0) / gain + sigma**2)
+            drawn += list((made[f"{role}_noisy"] - seen) / expected)
     table = np.corrcoef([one.ravel() for one in drawn])
     # Of N = 1512 pixels the correlation of independent ones has a sigma of 0.026.
     assert abs(table - np.eye(8)).max() < 5 / np.sqrt(drawn[0].size)
@@ -246,6 +251,32 @@ def test_noise_is_drawn_again_from_images_without(pairs: xr.Dataset) -> None:
     for name in ("input_noisy", "target_noisy"):
         np.testing.assert_array_equal(lazy[name].isel(galaxy=[11, 2]), fresh[name])
         assert not (lazy[name] == pairs[name]).all()
+
+
+def test_normal_shot_noise_is_chosen_for_each_filter(seds: xr.DataArray) -> None:
+    names = [str(name) for name in seds["filter"].values]
+    noise = {"background_sigma": 2e-3, "gain": 500.0}
+    each: dict[str, Any] = dict.fromkeys(names, noise)
+    each[names[0]] = {**noise, "shot_noise": "normal"}
+
+    def pairs_with(noise: Any) -> xr.Dataset:
+        seen = {"psf": {"psf_fwhm": 0.12}, "noise": noise}
+        return ad.simulate(
+            Recipe(galaxies=12, image_shape=(14, 12), observation=seen), seds
+        )
+
+    made, counted = pairs_with(each), pairs_with(noise)
+    changed = (made["input_noisy"] != counted["input_noisy"]).mean(["galaxy", "y", "x"])
+    assert changed[0] > 0.5
+    assert (changed[1:] == 0).all()
+    kept = made.drop_vars(["input_noisy", "target_noisy"])
+    xr.testing.assert_identical(ad.add_noise(kept)[list(made)], made)
+    scale = made.attrs["scale"]
+    clean = made["input_convolved"].values.astype(float)
+    rest = made["input_noisy"].values - clean
+    variance = np.maximum(clean, 0) * scale / 500 + (2e-3 * scale) ** 2
+    square = (rest**2 / variance)[..., 0]
+    assert square.mean() == pytest.approx(1, abs=5 * np.sqrt(2 / square.size))
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argdask import noise
+from argdask.noise import Levels
 from argdask.own_noise import (
-    Levels,
     OwnNoise,
     add_noise,
     covered_fraction,
@@ -47,16 +47,13 @@ def test_images_without_noise_get_all_of_it() -> None:
     images = np.random.default_rng(1).normal(5, 1, SHAPE).astype(np.float32)
     gain, sigma = np.array([0.0, 4.0]), np.array([0.5, 2.0])
     told = images, IDS, KEYS, "target", 7
-    plain = noise.add_noise(*told, gain, sigma)
-    for levels in (
-        Levels(gain, sigma),
-        Levels(gain, sigma, own(0.0, 12.0, 15.0)),
-        Levels(gain, sigma, own(0.0, 3.5, 99.0)),
-    ):
-        np.testing.assert_array_equal(add_noise(*told, levels), plain)
+    plain = noise.add_noise(*told, Levels(gain, sigma))
+    levels = Levels(gain, sigma)
+    for there in (None, own(0.0, 12.0, 15.0), own(0.0, 3.5, 99.0)):
+        np.testing.assert_array_equal(add_noise(*told, levels, there), plain)
     # Much more than there shall be, everywhere: only electrons are counted.
-    counted = noise.add_noise(*told, gain, 0 * sigma)
-    found = add_noise(*told, Levels(gain, sigma, own(9.0, 12.0, 15.0)))
+    counted = noise.add_noise(*told, Levels(gain, 0 * sigma))
+    found = add_noise(*told, levels, own(9.0, 12.0, 15.0))
     np.testing.assert_array_equal(found, counted)
 
 
@@ -64,8 +61,9 @@ def test_noise_is_missing_where_images_have_it() -> None:
     images = np.zeros(SHAPE, np.float32)
     sigma = np.array([1.0, 2.0])
     told = images, IDS, KEYS, "input", 0
-    plain = noise.add_noise(*told, 0 * sigma, sigma)
-    found = add_noise(*told, Levels(0 * sigma, sigma, own(0.8, 5.0, 8.0)))
+    levels = Levels(0 * sigma, sigma)
+    plain = noise.add_noise(*told, levels)
+    found = add_noise(*told, levels, own(0.8, 5.0, 8.0))
     # Rows 3.5 to 8.5 and columns 3.5 to 11.5 of the edges of pixels.
     inside = np.zeros(SHAPE[1:3], bool)
     inside[4:8, 4:11] = True
@@ -83,11 +81,11 @@ def test_galaxies_do_not_depend_on_the_others() -> None:
     there = OwnNoise(
         rng.uniform(0, 2, (40, 2)), rng.uniform(3, 9, 40), rng.uniform(3, 10, 40)
     )
-    together = add_noise(images, ids, KEYS, "input", 3, Levels(sigma, sigma, there))
+    told = KEYS, "input", 3, Levels(sigma, sigma)
+    together = add_noise(images, ids, *told, there)
     for rows in (slice(5, 6), slice(17, 40)):
-        levels = Levels(sigma, sigma, there.rows(rows))
-        alone = add_noise(images[rows], ids[rows], KEYS, "input", 3, levels)
+        alone = add_noise(images[rows], ids[rows], *told, there.rows(rows))
         np.testing.assert_array_equal(alone, together[rows])
     same = images.copy()
-    add_noise(same, ids, KEYS, "input", 3, Levels(sigma, sigma, there), same)
+    add_noise(same, ids, *told, there, same)
     np.testing.assert_array_equal(same, together)

@@ -151,6 +151,33 @@ def one_or_many(choices: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return choices | st.dictionaries(filter_names, choices, min_size=1, max_size=3)
 
 
+def test_shot_noise_is_poisson_unless_another_is_chosen() -> None:
+    gain = {"gain": 3.0}
+    left_out, said = seen(noise=gain), seen(noise={**gain, "shot_noise": "poisson"})
+    assert said.identity() == left_out.identity()
+    assert "shot_noise" not in json.dumps(left_out.identity())
+    normal = {**gain, "shot_noise": "normal"}
+    assert seen(noise=normal).identity() != left_out.identity()
+
+
+def test_each_filter_of_each_image_has_its_own_shot_noise() -> None:
+    gain, normal = {"gain": 3.0}, {"gain": 3.0, "shot_noise": "normal"}
+    observation = seen(
+        noise={"a": gain, "b": normal}, target={"noise": {"a": normal}}
+    ).observation
+    assert observation is not None
+    counts = {
+        (role, name): observation.counts_electrons(role, name)
+        for role in ("input", "target")
+        for name in "ab"
+    }
+    # What nothing is said of in the target is as in the input.
+    assert [key for key, counted in counts.items() if counted] == [("input", "a")]
+    one = seen(noise=DEPTH).observation
+    assert one is not None
+    assert one.counts_electrons("target", "a")
+
+
 @settings(max_examples=40)
 @given(one_or_many(psfs), one_or_many(noises), st.booleans())
 def test_a_recipe_that_observes_reads_back_equal(psf, noise, for_target):
@@ -394,6 +421,14 @@ def test_where_an_image_is_and_how_layers_are_named_is_not():
         (
             {"noise": {**SKY, "gain": 3}},
             ".noise.gain: got a value, and exposure_time, expected one way to say the ",
+        ),
+        (
+            {"noise": {"background_sigma": 3, "shot_noise": "normal"}},
+            ".noise.shot_noise: got normal, expected a gain, or exposure_time and ze",
+        ),
+        (
+            {"noise": {"gain": 3, "shot_noise": "gaussian"}},
+            ".noise.shot_noise: got gaussian, expected 'poisson' or 'normal'",
         ),
         ({"noise": {"gain": 0}}, ".noise.gain: got 0, expected greater than 0"),
         (

@@ -12,9 +12,10 @@ import xarray as xr
 from dask.base import tokenize
 from observed import OBSERVED, OF_IMAGES
 
+from argdask.pair_labels import dataset_of, template_parameters
 from argdask.recipe import Recipe
 from argdask.schema import VARIABLES, validate
-from argdask.simulation import Simulation, dataset_of, template_parameters
+from argdask.simulation import Simulation
 
 SMALL = {"image_shape": (9, 11), "scale": 1.7}
 # What is there only when it is asked for.
@@ -281,3 +282,28 @@ def test_a_dataset_says_what_it_was_made_by(seds, scale):
     # Every format can hold text and numbers; no time is told.
     assert all(isinstance(value, str | float) for value in attrs.values())
     assert attrs == dataset_of(simulation, *simulation.make([0], [])).attrs
+
+
+def test_memory_of_images_is_used_again_only_when_they_are_gone(simulation) -> None:
+    first = simulation.make([1, 2], ["input"])[1]["input"]
+    kept, values = first[1, ::2], first[1, ::2].copy()
+    place = first.ctypes.data
+    del first
+    assert simulation.make([3, 4], ["input"])[1]["input"].ctypes.data != place
+    np.testing.assert_array_equal(kept, values)
+    del kept
+    again = simulation.make([3, 4], ["input"])[1]["input"]
+    np.testing.assert_array_equal(again, simulation.make([3, 4], ["input"])[1]["input"])
+
+
+def test_any_number_of_stamps_at_once_gives_the_same_bits(seds, monkeypatch) -> None:
+    seen = {"psf": {"psf_fwhm": 0.12}, "noise": {"background_sigma": 1e-3, "gain": 9.0}}
+    simulation = Simulation(Recipe(**SMALL, observation=seen), seds)
+    expected = simulation.make(range(7), simulation.images)[1]
+    # Of fewer than all, and of one, of which this is not enough for.
+    for size in (3 * simulation.planes(simulation.images) * 4 * 9 * 11, 1):
+        monkeypatch.setattr("argdask.simulation._STAMPS_BYTES", size)
+        found = simulation.make(range(7), simulation.images)[1]
+        same_bits(found, expected, slice(None))
+        # The memory of stamps is larger than these need.
+        same_bits(simulation.make([2], simulation.images)[1], expected, [2])

@@ -14,7 +14,7 @@ import argdask as ad
 from argdask.cli import main
 from argdask.convolution import Convolution
 from argdask.errors import InputError
-from argdask.noise import add_noise
+from argdask.noise import Levels, add_noise
 from argdask.psf import Gaussian, Moffat
 from argdask.recipe import Recipe, assemble
 from argdask.survey_presets import PRESETS, preset_of
@@ -63,7 +63,8 @@ def test_noise_of_candels_in_an_aperture_is_as_deep_as_was_published(preset):
     inside = (y**2 + x**2 < radius**2).ravel()
     dark = np.zeros((count, side, side, 1), np.float32)
     keys = (11, 12)
-    noisy = add_noise(dark, np.arange(count), keys, "input", 0, [0.0], [sigma])
+    levels = Levels([0.0], [sigma])
+    noisy = add_noise(dark, np.arange(count), keys, "input", 0, levels)
     scatter = noisy.reshape(count, -1)[:, inside].astype(float).sum(1).std()
     depth = magnitude(5 * scatter)
     # 4000 draws know a scatter to 1.1 %, 0.012 mag; the abstract rounds to 0.1 mag.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -18,11 +19,13 @@ import argdask as ad
 from argdask import cli
 from argdask.comparison import equal_rows
 from argdask.errors import IncompleteError, InputError
+from argdask.simulation import PIXELS_VERSION
 from argdask.store import closing
 from argdask.store.attributes import read_root, unsealed
 from argdask.store.files import record_of
 from argdask.store.listing import read_list
 from argdask.store.provenance import environment
+from argdask.store.work import make_piece, read_plan
 from argdask.verification import Report, verify
 
 FILES, STRUCTURE, GALAXIES = (
@@ -66,6 +69,25 @@ def test_a_good_store_and_its_copy_pass(good: Path, copy: Path) -> None:
         assert report.passed, report.to_json()
         assert [c.name for c in report.checks] == EVERY
         assert report.checks[2].details == ("16 galaxies, bit for bit",)
+
+
+def test_a_store_of_other_pixels_is_not_mixed_with_new_ones(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an update of argdask in which the value of some pixel changed."""
+    plan = read_plan(copy)
+    told = rf"pixels of version {PIXELS_VERSION}, expected version {PIXELS_VERSION + 1}"
+    monkeypatch.setattr("argdask.store.plan.PIXELS_VERSION", PIXELS_VERSION + 1)
+    report = verify(copy)
+    assert report.passed
+    assert re.search(told, " ".join(report.unchecked))
+    # There is nothing to be made in a complete store.
+    ad.write(None, copy)
+    flip(copy / "input/c.0.0.0.0")
+    assert failed(verify(copy)).keys() == {FILES}
+    assert re.search(told, " ".join(ad.repair(copy).lost))
+    with pytest.raises(InputError, match=told):
+        make_piece(copy, plan.fingerprint, "part", 0)
 
 
 def test_verifying_changes_nothing(copy: Path) -> None:

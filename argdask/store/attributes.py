@@ -11,7 +11,8 @@ from typing import Any
 import google_crc32c
 
 from argdask.errors import IncompleteError, InputError
-from argdask.simulation import Simulation, attributes_of
+from argdask.pair_labels import attributes_of
+from argdask.simulation import Simulation
 from argdask.store.leftovers import refuse_replaced
 from argdask.store.plan import Plan
 

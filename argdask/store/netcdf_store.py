@@ -11,10 +11,11 @@ import xarray as xr
 
 from argdask.catalogue import Columns
 from argdask.errors import InputError
+from argdask.pair_labels import attributes_of, dataset_of
 from argdask.psf_labels import has_psfs, labelled_psfs
 from argdask.rounding import rounding_attributes
 from argdask.schema import VARIABLES
-from argdask.simulation import Simulation, attributes_of, dataset_of
+from argdask.simulation import Simulation
 from argdask.store.attributes import root_attributes
 from argdask.store.files import FileRecord
 from argdask.store.netcdf_files import (

@@ -18,7 +18,7 @@ from argdask.recipe import Recipe
 from argdask.simulation import PIXELS_VERSION, Simulation
 from argdask.telescopes import hash_of_images
 
-__all__ = ["MOST_PARTS", "Piece", "Plan", "check_images", "plan_of"]
+__all__ = ["MOST_PARTS", "Piece", "Plan", "check_pixels", "check_version", "plan_of"]
 
 Piece: TypeAlias = tuple[str, int]
 """Kind of work, part (images) or block (truth columns), and its number."""
@@ -292,8 +292,30 @@ def plan_of(
     )
 
 
-def check_images(simulation: Simulation, plan: Plan) -> None:
-    """See that a user's images are those of a plan; where there are none, all is well.
+def check_version(plan: Plan) -> None:
+    """See that pixels of a plan are those that this version of the code makes.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+
+    Raises
+    ------
+    InputError
+        If another version of pixels is planned: galaxies of both must not be mixed.
+    """
+    if plan.pixels_version != PIXELS_VERSION:
+        raise InputError(
+            "store",
+            f"pixels of version {plan.pixels_version}",
+            f"version {PIXELS_VERSION}, which this argdask makes",
+            "use the argdask that began it, or make it anew at another path",
+        )
+
+
+def check_pixels(simulation: Simulation, plan: Plan) -> None:
+    """See that the galaxies of a plan can be made, or made again, to their last pixel.
 
     Parameters
     ----------
@@ -305,8 +327,9 @@ def check_images(simulation: Simulation, plan: Plan) -> None:
     Raises
     ------
     InputError
-        If they are gone, or others.
+        If another version of pixels is planned, or a user's images are gone or others.
     """
+    check_version(plan)
     # Opened anew: those of the simulation may have been opened long ago.
     images = light_of(simulation.recipe)
     if images is not None and images.stack.content_hash() != plan.images:

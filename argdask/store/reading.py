@@ -13,8 +13,8 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from argdask.errors import IncompleteError, InputError
+from argdask.pair_labels import template_parameters
 from argdask.schema import IMAGES
-from argdask.simulation import template_parameters
 from argdask.store.attributes import OF_THE_STORE, readable
 from argdask.store.formats import format_of
 from argdask.store.receipts import done_receipts

@@ -27,7 +27,7 @@ from argdask.store.attributes import (
     readable,
 )
 from argdask.store.formats import FORMATS, format_of
-from argdask.store.plan import Plan
+from argdask.store.plan import Plan, check_version
 from argdask.store.provenance import environment, job_id
 from argdask.store.receipts import Receipt
 from argdask.telescopes import hash_of_images
@@ -300,10 +300,16 @@ def make_piece(path: str | Path, fingerprint: str, kind: str, index: int) -> Rec
     -------
     Receipt
         What was written, on disk by now.
+
+    Raises
+    ------
+    InputError
+        If the store has another plan, or one for pixels of another version.
     """
     began = time.perf_counter()
     place = Path(path)
     simulation, plan = simulation_of(place, fingerprint)
+    check_version(plan)
     found = FORMATS[plan.format]
     start, stop = plan.rows_of((kind, index))
     tally = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from argdask.loader_memory import Pool
+from argdask.memory import Pool
 
 
 def test_memory_is_used_again_once_it_is_free() -> None:
@@ -40,3 +40,25 @@ def test_no_more_is_kept_than_asked_for() -> None:
 
 def test_nothing_has_memory_too() -> None:
     assert Pool(1).take((0, 5)).shape == (0, 5)
+
+
+def test_no_more_bytes_are_kept_than_asked_for() -> None:
+    pool = Pool(9, total=100)
+    first, second = pool.take((10,)), pool.take((12,))
+    place = second.ctypes.data
+    del first, second
+    # 40 and 48 bytes fit; 40 more do not, and all the others go.
+    assert pool.take((12,)).ctypes.data == place
+    third = [pool.take((10,)) for _ in range(3)]
+    del third
+    assert pool._kept == sum(4 * n * len(free) for n, free in pool._free.items()) <= 100
+    huge = pool.take((26,))
+    del huge
+    assert not pool._free[26]
+
+
+def test_large_memory_begins_with_a_huge_page() -> None:
+    large = Pool(1).take((1100, 1000))
+    assert large.ctypes.data % 2**21 == 0
+    large[:] = 1.0
+    assert large.sum(dtype=float) == 1.1e6
