@@ -81,6 +81,21 @@ class TemplateRules(Protocol):
         """Return for which cells all pairs have a template (z_in, z_out)."""
 
 
+class _Lists(NamedTuple):
+    """Lists of templates, one after the other."""
+
+    numbers: NDArray[np.int32]
+    """Which list pairs of cells have (cell of z_in, cell of z_out); -1 if not known."""
+    starts: NDArray[np.int64]
+    """Where a list begins among the members (list,)."""
+    counts: NDArray[np.int64]
+    """How long it is (list,)."""
+    members: NDArray[np.int64]
+    """Numbers of templates, those of all lists; -1 at the end."""
+    number_of: dict[bytes, int]
+    """Numbers of lists by what is usable in them, as bytes of a mask."""
+
+
 class TemplateLists:
     """The templates that can be drawn at each pair of redshifts.
 
@@ -99,8 +114,10 @@ class TemplateLists:
         self.grid, self.usable_in, self.usable_out = grid, usable_in, usable_out
         # A list is made when it is first needed: a grid has many pairs, and most of
         # them share their list with others.
-        self._lists: dict[tuple[int, int], NDArray[np.int32]] = {}
-        self._known: dict[bytes, NDArray[np.int32]] = {}
+        cells = 2 * grid.size
+        none = np.zeros(0, np.int64)
+        numbers = np.full((cells, cells), -1, np.int32)
+        self._lists = _Lists(numbers, none, none, none, {})
 
     @property
     def count(self) -> int:
@@ -183,28 +200,34 @@ class TemplateLists:
             Numbers of the templates (galaxy,); -1 where none can be drawn.
         """
         cells_in, cells_out = cells_of(self.grid, z_in), cells_of(self.grid, z_out)
-        cells = 2 * self.grid.size
-        pairs, which = np.unique(cells_in * cells + cells_out, return_inverse=True)
-        order = np.argsort(which, kind="stable")
-        ends = np.searchsorted(which[order], np.arange(pairs.size + 1))
-        drawn = np.full(u.size, -1, dtype=np.int64)
-        for place, pair in enumerate(pairs.tolist()):
-            members = self._list(*divmod(pair, cells))
-            if members.size:
-                rows = order[ends[place] : ends[place + 1]]
-                drawn[rows] = members[pick(u[rows], members.size)]
+        lists = self._lists_for(cells_in, cells_out)
+        which = lists.numbers[cells_in, cells_out]
+        counts = lists.counts[which]
+        # Where there is none, what is looked up instead is not used.
+        found = lists.members[lists.starts[which] + pick(u, counts)]
+        drawn: NDArray[np.int64] = np.where(counts, found, -1)
         return drawn
 
-    def _list(self, cell_in: int, cell_out: int) -> NDArray[np.int32]:
-        pair = cell_in, cell_out
-        if pair not in self._lists:
-            mask = in_cells(self.usable_in, cell_in) & in_cells(
-                self.usable_out, cell_out
-            )
-            members = np.flatnonzero(mask).astype(np.int32)
-            # One step each, so that threads need not wait for each other.
-            self._lists[pair] = self._known.setdefault(mask.tobytes(), members)
-        return self._lists[pair]
+    def _lists_for(self, cells_in: Cells, cells_out: Cells) -> _Lists:
+        """Return lists among which are those of pairs of cells (galaxy,)."""
+        lists = self._lists
+        missing = lists.numbers[cells_in, cells_out] < 0
+        if not missing.any():
+            return lists
+        pairs = np.stack([cells_in[missing], cells_out[missing]])
+        new_in, new_out = np.unique(pairs, axis=1)
+        masks = in_cells(self.usable_in, new_in) & in_cells(self.usable_out, new_out)
+        number_of = dict(lists.number_of)
+        found = [number_of.setdefault(one.tobytes(), len(number_of)) for one in masks]
+        numbers = lists.numbers.copy()
+        numbers[new_in, new_out] = found
+        every = [np.frombuffer(one, bool).nonzero()[0] for one in number_of]
+        counts = np.array([one.size for one in every])
+        # In one step, so that threads need not wait for each other: at worst what one
+        # of them found is found again.
+        starts, members = np.cumsum(counts) - counts, np.concatenate([*every, [-1]])
+        self._lists = lists = _Lists(numbers, starts, counts, members, number_of)
+        return lists
 
     @cached_property
     def _any(self) -> Masks:
