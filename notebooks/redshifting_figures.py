@@ -50,12 +50,12 @@ def plot_examples(
         from the target over the noise of the telescope.
     """
     count = 2 + 2 * len(predictions)
-    size = 1.35 * count, 1.5 * len(rows) + 0.4
+    size = 1.25 * count + 0.8, 1.3 * len(rows) + 0.5
     figure, axes = plt.subplots(
         len(rows), count, figsize=size, squeeze=False, layout="constrained"
     )
     sigma = survey.sigma(galaxies.target)
-    for line, row in zip(axes, rows, strict=True):
+    for number, (line, row) in enumerate(zip(axes, rows, strict=True)):
         target, noise = galaxies.target[row, filter_index], sigma[row, filter_index]
         # Where the noise is that of the background, they are in its unit.
         unit = float(survey.background_sigma[filter_index])
@@ -65,22 +65,22 @@ def plot_examples(
         for name, image in shown.items():
             ax = next(place)
             ax.imshow(np.arcsinh(image / unit / 3), vmin=-0.5, vmax=4, cmap="gray")
-            _name(ax, name, line is axes[0])
+            _name(ax, name, number == 0)
             if name in predictions:
                 ax = next(place)
                 wrong = (image - target) / noise
                 drawn = ax.imshow(wrong, vmin=-3, vmax=3, cmap="RdBu_r")
-                _name(ax, "minus target", line is axes[0])
+                _name(ax, "minus target\n/ noise", number == 0)
         z_in, z_out = float(galaxies.z_in[row]), float(galaxies.z_out[row])
         line[0].set_ylabel(f"z {z_in:.2f} to {z_out:.2f}", fontsize=8)
-    figure.colorbar(drawn, ax=axes, label="difference / noise", shrink=0.7)
+    figure.colorbar(drawn, ax=axes, label="(prediction - target) / noise", shrink=0.6)
     return figure
 
 
 def _name(ax: Any, name: str, shown: bool) -> None:
     ax.set(xticks=[], yticks=[])
     if shown:
-        ax.set_title(name, fontsize=8, wrap=True)
+        ax.set_title(name.replace(", ", ",\n"), fontsize=8)
 
 
 def plot_chi_square(found: xr.Dataset) -> Any:
