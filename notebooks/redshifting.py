@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -203,9 +204,13 @@ def stream(
         "truth": ("flux_in", "flux_out"),
     }
     dataset = ad.torch_dataset(recipe, **{**told, **choices})
-    loader = torch.utils.data.DataLoader(dataset, batch_size=None, num_workers=workers)
-    for batch in loader:
-        yield prepared(batch, survey)
+    loader = torch.utils.data.DataLoader(
+        dataset,
+        batch_size=None,
+        num_workers=workers,
+        collate_fn=functools.partial(prepared, survey=survey),
+    )
+    yield from loader
 
 
 def prepared(batch: Mapping[str, Tensor], survey: Survey) -> Galaxies:

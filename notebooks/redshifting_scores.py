@@ -165,7 +165,7 @@ def scores(
         }
         for name, value in found.items():
             columns.setdefault(name, []).append(value)
-    middle = 0.5 * (edges[1:] + edges[:-1]).numpy()
+    middle = (0.5 * (edges[1:] + edges[:-1])).double().numpy().round(4)
     dims = ("z_out", "filter")
     return xr.Dataset(
         {

@@ -101,7 +101,7 @@ def run(
     found["loss"] = ("step", training.loss)
     shown = {name: predictions[name] for name in _DRAWN}
     figure = plot_examples(shown, test, survey, range(6), filter_index=2)
-    figure.savefig(images / "network-examples.png", dpi=70)
+    figure.savefig(images / f"network-examples-{seed}.png", dpi=70)
     plt.close(figure)
     return found
 
