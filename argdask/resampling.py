@@ -17,7 +17,7 @@ from scipy import interpolate
 
 from argdask.caching import compiled
 
-__all__ = ["Resized", "covered_fraction", "noise_power", "resize"]
+__all__ = ["Resized", "covered_fraction", "noise_power", "pixel_weights", "resize"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -79,7 +79,7 @@ def resize(
         raise ValueError(f"expected (y, x) and a ratio, got {image.shape} and {ratio}")
     place = [0.5 * (side - 1) for side in shape] if centre is None else centre
     axes = [
-        _weights(old, new, float(ratio), float(middle))
+        pixel_weights(old, new, float(ratio), float(middle))
         for old, new, middle in zip(image.shape, shape, place, strict=True)
     ]
     values = np.zeros(shape)
@@ -89,6 +89,39 @@ def resize(
     return Resized(
         values, np.outer(axes[0][1], axes[1][1]), np.outer(noise[0], noise[1])
     )
+
+
+def pixel_weights(
+    old: int, new: int, ratio: float, middle: float
+) -> tuple[Floats, Floats]:
+    """Return what pixels of a line give to those of the resized line.
+
+    Parameters
+    ----------
+    old, new
+        Number of pixels before and after.
+    ratio
+        As `resize` takes it.
+    middle
+        Where in the new pixels the middle of the old ones is, from the middle of the
+        first.
+
+    Returns
+    -------
+    weights
+        Light in new pixels for light of 1 in each of the old ones (new, old); `resize`
+        multiplies images by those of rows and of columns.
+    covered
+        Fraction of each new pixel that the old ones reach (new,).
+    """
+    corners = (np.arange(new + 1) - 0.5 - middle) / ratio + 0.5 * old
+    inside = np.clip(corners, 0.0, old)
+    covered = np.clip(np.round(np.diff(inside) * ratio, 12), 0.0, 1.0)
+    if ratio == 1.0 and (corners == np.rint(corners)).all():
+        first = int(corners[0])
+        return np.eye(new, old, first), covered
+    weights: Floats = np.diff(_spline(old)(inside), axis=0)
+    return weights, covered
 
 
 def covered_fraction(
@@ -152,18 +185,6 @@ def noise_power(frequency: npt.ArrayLike, ratio: float) -> Floats:
     waves = np.where(abs(rest) < 1e-9, whole, waves)
     power: Floats = ratio * np.square(passed * waves).sum(axis=-1)
     return power
-
-
-def _weights(old: int, new: int, ratio: float, middle: float) -> tuple[Floats, Floats]:
-    """Return what old pixels give to new ones (new, old), and the covered fraction."""
-    corners = (np.arange(new + 1) - 0.5 - middle) / ratio + 0.5 * old
-    inside = np.clip(corners, 0.0, old)
-    covered = np.clip(np.round(np.diff(inside) * ratio, 12), 0.0, 1.0)
-    if ratio == 1.0 and (corners == np.rint(corners)).all():
-        first = int(corners[0])
-        return np.eye(new, old, first), covered
-    weights: Floats = np.diff(_spline(old)(inside), axis=0)
-    return weights, covered
 
 
 @functools.lru_cache(maxsize=64)
