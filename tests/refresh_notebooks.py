@@ -59,7 +59,13 @@ def executed(path: Path, folder: Path) -> NotebookNode:
     with tempfile.TemporaryDirectory() as settings:
         # The command line of this package, and nobody's own settings.
         commands = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        own = {"PATH": commands, "IPYTHONDIR": settings}
+        # Modules beside a notebook, as where it is opened in its folder.
+        modules = [str(path.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        own = {
+            "PATH": commands,
+            "IPYTHONDIR": settings,
+            "PYTHONPATH": os.pathsep.join(modules),
+        }
         client.execute(env={**os.environ, **own})
     return notebook
 

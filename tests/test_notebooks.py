@@ -42,8 +42,10 @@ def test_there_are_notebooks() -> None:
 def test_a_notebook_runs_in_an_empty_folder_without_a_warning(
     path: Path, tmp_path: Path
 ) -> None:
-    shown = executed(path, tmp_path)
     kept = nbformat.read(path, as_version=4)
+    if any("import torch" in cell.source for cell in code_of(kept)):
+        pytest.importorskip("torch", reason="PyTorch, the extra torch, is not here")
+    shown = executed(path, tmp_path)
     for cell, before in zip(code_of(shown), code_of(kept), strict=True):
         complaints = [o.text for o in cell.outputs if o.get("name") == "stderr"]
         assert not complaints, cell.source
