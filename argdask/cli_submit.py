@@ -80,7 +80,9 @@ def submit(
         if cluster_config is not None:
             generate = (*generate, "--cluster-config", str(Path(cluster_config)))
         # Wrong options are told now, not by a job that waited in the queue.
-        begun = commands["generate"].make_context("generate", [out, *generate])
+        begun = commands["generate"].make_context(
+            "generate", [out, *generate], parent=context
+        )
         opener_for(begun.params["cluster"], begun.params["jobs"], choices)
         _check_choices(begun.params)
         driver = submission.driver_script(
@@ -88,7 +90,7 @@ def submit(
         )
         scripts = {"driver.sh": driver}
     else:
-        begun = commands["init"].make_context("init", [out, *generate])
+        begun = commands["init"].make_context("init", [out, *generate], parent=context)
         scripts = submission.array_scripts(system, store, tasks, choices)
     if dry_run:
         click.echo("\n".join(scripts.values()), nl=False)

@@ -17,6 +17,7 @@ from argdask.recipe import Recipe
 from argdask.schema import VARIABLES, validate
 from argdask.sed_sources import default_seds
 from argdask.simulation import Simulation
+from argdask.store.netcdf_files import UDUNITS
 from argdask.store.plan import Plan, check_pixels, plan_of
 from argdask.store.provenance import environment
 
@@ -106,7 +107,7 @@ class Copy:
     def _at_structure(self) -> Findings:
         pairs = self._pairs
         known = [name for name in VARIABLES if name in pairs.variables]
-        wrong = validate(pairs, known)
+        wrong = validate(_in_own_units(pairs), known)
         images = self._recipe.images
         there = [name for name in images if name in known]
         missing = {*images, "galaxy_id", "z_in", "z_out"} - set(known)
@@ -199,3 +200,16 @@ def _plan_in(attrs: dict[Any, Any]) -> Plan | None:
 
 def _unknown(what: str, cure: str) -> InputError:
     return InputError("copy", f"made with {what}", "all that it was made with", cure)
+
+
+def _in_own_units(pairs: xr.Dataset) -> xr.Dataset:
+    """Return pairs with the words for units that they had before they were netCDF."""
+    own = {told: unit for unit, told in UDUNITS.items()}
+    named = {name: one.attrs.get("units") for name, one in pairs.variables.items()}
+    return pairs.assign(
+        {
+            name: pairs[name].assign_attrs(units=own[units])
+            for name, units in named.items()
+            if units in own
+        }
+    )

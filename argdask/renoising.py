@@ -16,6 +16,7 @@ from argdask.noise import Levels
 from argdask.observing import noise_keys
 from argdask.own_noise import OwnNoise
 from argdask.recipe_observation import Observation
+from argdask.rounding import round_mantissa, rounding_attributes
 from argdask.schema import ENDS, IMAGE_DIMS, VARIABLES, image_name
 
 __all__ = ["FreshNoise", "add_noise"]
@@ -48,8 +49,8 @@ def add_noise(pairs: xr.Dataset, epoch: int = 0) -> xr.Dataset:
     The noise of a pixel follows from the seed, the epoch, the galaxy's id and the
     pixel's number in the cube: the same for any galaxies that are selected, another one
     where pixels or filters are left out. Of images that were rounded (keep_bits) it is
-    drawn for the rounded light, and not rounded: draw 0 is that of the store to about
-    the error of rounding.
+    drawn for the rounded light, and rounded like them: draw 0 is that of the store to
+    about the error of rounding, and to an electron where they are counted.
 
     Examples
     --------
@@ -92,7 +93,7 @@ def add_noise(pairs: xr.Dataset, epoch: int = 0) -> xr.Dataset:
             output_dtypes=[np.float32],
         )
         name = image_name(role, "noisy")
-        drawn.attrs = dict(VARIABLES[name].attrs)
+        drawn.attrs = VARIABLES[name].attrs | rounding_attributes(seen.keep_bits)
         found[name] = drawn
     return pairs.assign(found)
 
@@ -125,6 +126,8 @@ class FreshNoise:
         names = map(str, np.atleast_1d(pairs["filter"].values))
         counted = np.array([seen.counts_electrons(role, name) for name in names])
         self._levels = Levels(gain, sigma, counted)
+        self.keep_bits: int | None = recipe.get("layout", {}).get("keep_bits")
+        """How many bits of their mantissa pixels keep; None for all."""
         self.before = _layer_before(pairs, role)
         """Name of the images that it is added to."""
         own = (f"own_sigma_{end}", f"image_height_{end}", f"image_width_{end}")
@@ -163,7 +166,8 @@ class FreshNoise:
             sigma, height, width = own
             there = OwnNoise(self._scale * sigma, height, width)
         told = self._keys, self._role, epoch, self._levels
-        return own_noise.add_noise(images, ids, *told, there, out)
+        noisy = own_noise.add_noise(images, ids, *told, there, out)
+        return round_mantissa(noisy, self.keep_bits)
 
 
 def _layer_before(pairs: xr.Dataset, role: str) -> str:

@@ -22,6 +22,7 @@ from argdask.plotting import figure_class, preview
 from argdask.recipe import Recipe
 from argdask.schema import ENDS
 from argdask.store import files
+from argdask.store.attributes import readable
 from argdask.store.reading import open_pairs
 from argdask.store.receipts import done_receipts
 from argdask.store.work import read_attributes, read_plan
@@ -86,12 +87,15 @@ def report(
         made = page("Training pairs", _of_dataset(source))
     else:
         store = Path(source)
+        if place.resolve().is_relative_to(store.resolve()):
+            expected = "a file outside of the store"
+            raise InputError("report", str(path), expected, "try report.html")
         made = page(
             f"Training pairs: {store.absolute().name}", _of_store(store, sample, full)
         )
     try:
         with files.whole_file(place) as whole:
-            whole.write(made.encode())
+            whole.write(made.encode(errors="replace"))
     except OSError as error:
         expected = f"a file that can be written ({error.strerror})"
         raise InputError("report", str(path), expected, "try report.html") from None
@@ -121,7 +125,13 @@ def _of_store(store: Path, sample: int, full: bool) -> Iterator[str]:
     yield section("What it is", _state(store), table(_summary(store, contents, pairs)))
     rows = _rows_made(store, contents)
     if rows.size:
-        yield from _pictures(pairs, rows)
+        try:
+            # All of them before the first is shown.
+            with readable(store):
+                pictures = list(_pictures(pairs, rows))
+        except InputError as error:
+            pictures = [section("Pairs", note(f"Not drawn: {error}", "bad"))]
+        yield from pictures
     else:
         yield section("Pairs", note("No galaxy has been made yet."))
     yield section("Verification", *_verification(store, contents, sample, full))
@@ -269,7 +279,7 @@ def _observation(pairs: xr.Dataset) -> str:
     preset = (recipe.get("observation") or {}).get("preset")
     head = ["filter"]
     for name in there:
-        head.append(f"{name} [{pairs[name].attrs['units']}]")
+        head.append(f"{name} [{pairs[name].attrs.get('units', '1')}]")
     columns = [pairs[name].values for name in there]
     rows = [
         (str(name), *(f"{column[k]:.4g}" for column in columns))

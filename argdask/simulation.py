@@ -335,8 +335,8 @@ class Simulation:
         key = id(self), names
         known = getattr(_LOCAL, "key", None) == key and _LOCAL.galaxies >= galaxies
         if not known:
-            _LOCAL.key, _LOCAL.galaxies = key, galaxies
-            _LOCAL.stamps = self.stamp_memory(names, galaxies)
+            stamps = self.stamp_memory(names, galaxies)
+            _LOCAL.stamps, _LOCAL.key, _LOCAL.galaxies = stamps, key, galaxies
             # As long as it is there, nothing else has its number.
             _LOCAL.simulation = self
         found: dict[str, NDArray[np.float32]] = _LOCAL.stamps

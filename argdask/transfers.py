@@ -40,8 +40,10 @@ class Transfers(NamedTuple):
 def reach_of(psf: PSF, pixel_scale: float) -> float:
     """Return the frequency above which PSF and pixel leave nothing [cycles / pixel]."""
     limit = min(psf.finest * pixel_scale, _FINEST)
-    y = np.arange(-limit, limit + _STEP, _STEP)[:, None]
-    x = np.arange(0.0, limit + _STEP, _STEP)[None]
+    count = int(np.ceil(limit / _STEP))
+    # With 0, beside which a wide PSF lets nothing pass.
+    y = _STEP * np.arange(-count, count + 1)[:, None]
+    x = _STEP * np.arange(count + 1)[None]
     left = abs(psf.transfer(y / pixel_scale, x / pixel_scale))
     left = left * abs(np.sinc(y) * np.sinc(x))
     return min(float(np.hypot(y, x)[left > _LEAST].max()) + _STEP, limit)

@@ -51,6 +51,21 @@ def test_quiet_commands_print_the_path_of_their_result(
     assert Path("r.html").read_text("utf-8").startswith("<!DOCTYPE html>")
 
 
+def test_a_quiet_submission_prints_paths_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "programs" / "sbatch"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 7\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    store = tmp_path / "q.zarr"
+    array = ("--on", "slurm", "--array", "2", "-q")
+    assert run("submit", "q.zarr", *array, *SMALL) == 0
+    out, _ = capsys.readouterr()
+    assert out == f"q.zarr\n{store}.jobs\n"
+
+
 def test_a_quiet_command_still_says_what_is_wrong(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,6 +17,7 @@ from argdask import profiles
 from argdask.convolution import NARROWEST, Convolution, padded_grid
 from argdask.errors import InputError
 from argdask.psf import Airy, Gaussian, Moffat, PSFImage
+from argdask.transfers import reach_of
 
 NAMES = (
     "half_light_radius",
@@ -410,3 +411,10 @@ def test_bad_frames_and_columns_are_refused() -> None:
         SEEN.sersic(row, np.empty((1, 3, 20, 23), np.float64))
     with pytest.raises(ValueError, match="one length"):
         SEEN.sersic({**row, "offset_y": [1.0, 2.0]})
+
+
+def test_a_psf_wider_than_any_frame_still_has_its_frequency_zero() -> None:
+    # Half of the light within 60 pixels: the first frequency beside 0 hardly counts.
+    wide = Airy(16000.0, 0.05)
+    reach = reach_of(wide, 0.06)
+    assert 0 < reach < 0.1

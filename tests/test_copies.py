@@ -84,6 +84,13 @@ def test_a_changed_value_of_a_copy_is_found(good: Path, name: str, told: str) ->
     assert told in report.checks[1].details
 
 
+def test_an_exported_file_passes(good: Path) -> None:
+    # Its units are those of UDUNITS: degree, where a store has deg.
+    ad.export(good, "one.nc", layout="netcdf")
+    report = ad.verify("one.nc")
+    assert report.passed, report
+
+
 def test_a_changed_unit_or_shape_of_a_copy_is_found(good: Path) -> None:
     pairs = opened(good).isel(y=slice(5))
     pairs["half_light_radius"].attrs["units"] = "pixel"

@@ -132,6 +132,27 @@ def test_damage_is_told(store: Path) -> None:
         victim.write_bytes(whole)
 
 
+def test_damage_of_what_is_drawn_is_told_too(store: Path) -> None:
+    victim = next(p for p in (store / "input").rglob("c*") if p.is_file())
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[: len(whole) // 3])
+    try:
+        made = ad.report(store, store.with_name("damaged.html"))
+        page = Page(made)
+        assert "Not drawn: store: got" in page.text
+        assert "FAILED" in page.text
+        assert "img" not in page.tags
+    finally:
+        victim.write_bytes(whole)
+
+
+def test_a_page_is_not_written_into_the_store(store: Path) -> None:
+    before = sorted(store.rglob("*"))
+    with pytest.raises(InputError, match="expected a file outside of the store"):
+        ad.report(store, store / "report.html")
+    assert sorted(store.rglob("*")) == before
+
+
 @pytest.mark.parametrize("name", ["pairs.zarr", "pairs.nc"])
 def test_an_incomplete_store_is_reported_as_such(tmp_path: Path, name: str) -> None:
     def stop(made: int, _: int) -> None:

@@ -21,7 +21,12 @@ from argdask.comparison import equal_rows
 from argdask.errors import IncompleteError, InputError
 from argdask.simulation import PIXELS_VERSION
 from argdask.store import closing
-from argdask.store.attributes import read_root, unsealed
+from argdask.store.attributes import (
+    CHECKSUMS_CHECKSUM,
+    read_root,
+    sealed_bytes,
+    unsealed,
+)
 from argdask.store.files import record_of
 from argdask.store.listing import read_list
 from argdask.store.provenance import environment
@@ -374,3 +379,27 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none"):
         with pytest.raises(InputError, match="a store that argdask made"):
             verify(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "passes"),
+    [
+        ({"drop": "keep_bits"}, True),
+        ({"keep_bits": 7}, False),
+        ({"no_such_key": 1}, False),
+    ],
+    ids=str,
+)
+def test_a_recipe_may_lack_keys_that_came_later(
+    copy: Path, change: dict[str, object], passes: bool
+) -> None:
+    root = read_root(copy / "zarr.json")
+    checksums = root["attributes"][CHECKSUMS_CHECKSUM]
+    recipe = json.loads(root["attributes"]["recipe"])
+    dropped = change.get("drop")
+    kept = {k: v for k, v in recipe["layout"].items() if k != dropped}
+    recipe["layout"] = kept | {k: v for k, v in change.items() if k != "drop"}
+    root["attributes"]["recipe"] = json.dumps(recipe)
+    (copy / "zarr.json").write_bytes(sealed_bytes(unsealed(root), checksums))
+    wrong = failed(verify(copy, sample=1)).get(STRUCTURE, "")
+    assert ("attribute recipe is not what the plan gives" not in wrong) == passes

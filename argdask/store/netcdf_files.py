@@ -22,6 +22,7 @@ from argdask.store.files import WholePath, whole_path
 
 __all__ = [
     "CONVENTIONS",
+    "UDUNITS",
     "attributes_of_file",
     "define",
     "new_file",
@@ -39,7 +40,7 @@ CONVENTIONS = "CF-1.9"
 
 # UDUNITS, by which these conventions read units, has another word. It has none at all
 # for Jy, mag, solMass and pixel.
-_UDUNITS = {"deg": "degree"}
+UDUNITS = {"deg": "degree"}
 
 # Neither library can be used by two threads at once; xarray reads behind these too.
 _LOCK: Any = combine_locks([NETCDFC_LOCK, HDF5_LOCK])
@@ -159,7 +160,7 @@ def define(
     flag = variable.dtype.kind == "b"
     attributes = {str(key): value for key, value in variable.attrs.items()}
     if "units" in attributes:
-        attributes["units"] = _UDUNITS.get(attributes["units"], attributes["units"])
+        attributes["units"] = UDUNITS.get(attributes["units"], attributes["units"])
     if flag:
         # As xarray writes and reads them.
         attributes["dtype"] = "bool"

@@ -126,9 +126,11 @@ def test_noise_is_drawn_anew_on_rounded_light(rounded: Path) -> None:
     for role in ("input", "target"):
         stored, light = pairs[f"{role}_noisy"], pairs[f"{role}_convolved"]
         found = again[f"{role}_noisy"]
-        assert "largest_relative_error" not in found.attrs
-        # That of the light, and that of what is stored; sums are rounded too.
-        most = ERROR * (abs(light) + abs(stored)) * 1.01
+        assert found.attrs["largest_relative_error"] == ERROR
+        bits = found.values.view(np.uint32)
+        assert not (bits & ((1 << (23 - KEEP_BITS)) - 1)).any()
+        # That of the light, and twice that of the sum; sums are rounded too.
+        most = ERROR * (abs(light) + 2 * abs(stored) + abs(light)) * 1.01
         assert bool((abs(found - stored) <= most).all())
         assert bool((found != stored).any())
 
