@@ -88,12 +88,12 @@ def doctor(folder: str, megabytes: int, as_json: bool) -> None:
 @click.command(
     epilog=options.examples("argdask completion bash\n" + "\n".join(_INSTALL.values()))
 )
-@click.argument("shell", type=click.Choice(list(_INSTALL)))
+@click.argument("shell", metavar="SHELL", type=click.Choice(list(_INSTALL)))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
     """Print what lets a shell complete commands, options and files.
 
-    Its first lines say where to keep it.
+    SHELL is bash, zsh or fish. The first lines say where to keep it.
     """
     from click.shell_completion import get_completion_class
 

@@ -264,8 +264,9 @@ def _others() -> Iterator[str]:
 def _results() -> Iterator[str]:
     """Include what was measured, where somebody has."""
     if RESULTS.is_file():
-        # Its own title would be a second one of the page.
-        yield re.sub(r"^# .*\n", "", RESULTS.read_text("utf-8"))
+        # Its own title would be a second one of the page; pictures are where it is.
+        text = re.sub(r"^# .*\n", "", RESULTS.read_text("utf-8"))
+        yield text.replace("](plots/", "](../../tests/benchmarks/plots/")
 
 
 def _floor(number: int) -> Iterator[str]:
