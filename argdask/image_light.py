@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from argdask.images import ImageStack, normalised, open_images
 from argdask.psf import PSF, PSFImage
+from argdask.psf_choices import optical_psf
 from argdask.recipe import ImageProfile, Recipe
-from argdask.telescopes import optical_psf
 
 __all__ = ["ImageLight", "light_of"]
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from argdask.catalogue import Catalogue, Columns
 from argdask.errors import InputError
-from argdask.image_stamps import Frame, ImageStamps, Kept
+from argdask.image_stamps import Frame, ImageStamps
+from argdask.keeping import Kept
 from argdask.matching import Matching
 from argdask.observing import Observer, Stamps
 from argdask.profile_fit import SersicFit

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
-from threading import Lock
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +13,15 @@ from argdask.brightness import Columns
 from argdask.image_light import ImageLight
 from argdask.image_sizes import scale_ratio
 from argdask.isophotes import Outskirts, background_noise, extend, outer_isophotes
+from argdask.keeping import Kept
 from argdask.profile_fit import SersicFit, fit_sersic, resize_around
 from argdask.recipe import SMALLEST_RADIUS, Recipe
 from argdask.resampling import resize
 from argdask.schema import ENDS
 
-__all__ = ["Frame", "ImageStamps", "Kept"]
+__all__ = ["Frame", "ImageStamps"]
 
 Floats = NDArray[np.float64]
-T = TypeVar("T")
 
 # Of stamps that are kept, since galaxies of one image at one redshift share them [B],
 # and of images whose fits are.
@@ -33,37 +31,6 @@ _STAMPS, _IMAGES = 1 << 26, 1 << 16
 _RESOLVED = 2.0
 # A new pixel can hold more than the old ones that it touches, where a cusp is in it.
 _SHARPER = 1.5
-
-
-class Kept(Generic[T]):
-    """A table of what was made last, which threads can share.
-
-    Parameters
-    ----------
-    most
-        Of how many things.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = max(1, most)
-        self._known: OrderedDict[Hashable, T] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, key: Hashable) -> T | None:
-        """Return a thing, or None."""
-        with self._lock:
-            found = self._known.get(key)
-            if found is not None:
-                self._known.move_to_end(key)
-            return found
-
-    def put(self, key: Hashable, thing: T) -> T:
-        """Keep a thing, and let go of the one that was not asked for longest."""
-        with self._lock:
-            self._known[key] = thing
-            if len(self._known) > self._most:
-                self._known.popitem(last=False)
-        return thing
 
 
 class Frame(NamedTuple):

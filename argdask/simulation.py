@@ -18,13 +18,14 @@ from argdask.image_observing import ImageObserver
 from argdask.memory import Pool
 from argdask.observing import Observer, Stamps
 from argdask.psf import PSFImage
+from argdask.psf_choices import hash_of_images, psf_images
 from argdask.recipe import Recipe
 from argdask.recipe_tables import completed
 from argdask.rendering import brightest_pixels, per_brightest, resolve_scale
 from argdask.rounding import round_mantissa
 from argdask.schema import COMPONENT, ENDS, layer_of, role_of
 from argdask.tables import UserTable
-from argdask.telescopes import hash_of_images, psf_images, telescopes_of, with_surveys
+from argdask.telescopes import telescopes_of, with_surveys
 
 __all__ = ["PIXELS_VERSION", "Simulation"]
 

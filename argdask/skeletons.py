@@ -14,6 +14,7 @@ import xarray as xr
 
 from argdask.errors import InputError
 from argdask.psf import PSFImage
+from argdask.psf_choices import hash_of_images, psf_images
 from argdask.recipe_tables import table_of
 from argdask.sed_sources import default_seds
 from argdask.simulation import Simulation
@@ -24,7 +25,6 @@ from argdask.store.formats import FORMATS
 from argdask.store.plan import Plan, plan_of
 from argdask.store.work import plan_in
 from argdask.tables import UserTable
-from argdask.telescopes import hash_of_images, psf_images
 
 __all__ = ["Skeleton"]
 

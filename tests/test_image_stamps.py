@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,8 @@ import numpy as np
 import pytest
 
 from argdask.image_light import ImageLight, light_of
-from argdask.image_stamps import ImageStamps, Kept
+from argdask.image_stamps import ImageStamps
+from argdask.keeping import Kept
 from argdask.profiles import sersic
 from argdask.recipe import ImageProfile, Recipe
 
@@ -89,24 +89,3 @@ def test_no_image_is_opened_for_no_galaxy() -> None:
     assert stamps.clean(none, "input").shape == (0, 5, 6)
     assert stamps.noise(none, "input").shape == (0,)
     assert list(stamps.each(none, "input", stamps.frame)) == []
-
-
-def test_what_was_not_asked_for_longest_is_let_go() -> None:
-    kept: Kept[int] = Kept(2)
-    kept.put("a", 1)
-    kept.put("b", 2)
-    assert kept.get("a") == 1
-    kept.put("c", 3)
-    assert [kept.get(name) for name in "abc"] == [1, None, 3]
-
-    def many(start: int) -> None:
-        for number in range(2000):
-            kept.put(start + number % 7, number)
-            kept.get(number % 7)
-
-    threads = [threading.Thread(target=many, args=(start,)) for start in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(kept._known) == 2

@@ -21,6 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "errors",
         "choices",
         "caching",
+        "keeping",
         "memory",
         "packages",
         "sampling",
@@ -46,7 +47,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("recipe", "recipe_schema", "recipe_sections", "recipe_tables"),
-        *("recipe_observation", "telescopes", "psf_files"),
+        *("recipe_observation", "telescopes", "psf_files", "psf_choices"),
         *("recipe_profiles", "brightness", "components", "component_tables", "sizes"),
         *("survey_presets", "preset_listing"),
         *("seds", "sed_building", "sed_choices", "sed_files", "sed_inspection"),

@@ -14,9 +14,9 @@ import numpy as np
 from argdask import seds as grids
 from argdask.errors import InputError
 from argdask.image_light import light_of
+from argdask.psf_choices import hash_of_images
 from argdask.recipe import Recipe
 from argdask.simulation import PIXELS_VERSION, Simulation
-from argdask.telescopes import hash_of_images
 
 __all__ = ["MOST_PARTS", "Piece", "Plan", "check_pixels", "check_version", "plan_of"]
 

@@ -16,6 +16,7 @@ import xarray as xr
 from argdask import seds as grids
 from argdask.errors import InputError
 from argdask.psf import PSFImage
+from argdask.psf_choices import hash_of_images
 from argdask.simulation import Simulation
 from argdask.store import files
 from argdask.store.attributes import (
@@ -30,7 +31,6 @@ from argdask.store.formats import FORMATS, format_of
 from argdask.store.plan import Plan, check_version
 from argdask.store.provenance import environment, job_id
 from argdask.store.receipts import Receipt
-from argdask.telescopes import hash_of_images
 
 __all__ = [
     "initialise",
