@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from astropy.visualization import make_lupton_rgb
+from laziness import watched
 
 import argdask as ad
 from argdask.composites import composite_filters
@@ -121,17 +122,7 @@ def test_noise_stays_dark_and_pixels_without_a_value_are_black(
 
 
 def test_only_what_is_shown_is_computed(pairs: xr.Dataset) -> None:
-    computed = []
-
-    def watched(block: np.ndarray, block_info: dict | None = None) -> np.ndarray:
-        if block_info:
-            computed.append(block_info[0]["chunk-location"])
-        return block
-
-    lazy = pairs.copy()
-    chunks = da.from_array(pairs["input"].values, chunks=(1, -1, -1, 1))
-    watching = da.map_blocks(watched, chunks, dtype=chunks.dtype, meta=chunks._meta)
-    lazy["input"] = (pairs["input"].dims, watching)
+    lazy, computed = watched(pairs, (1, -1, -1, 1))
     ad.composite(lazy, galaxies=1)
     filters = [3, 0, 8]
     assert sorted({where[3] for where in computed}) == sorted(filters)
