@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import weakref
 from collections import defaultdict, deque
@@ -11,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["Pool"]
+
+_POOLS: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 # Huge pages of Linux [bytes]. numpy asks for them from twice this on, and gets them for
 # the whole ones between the ends of its memory: the rest comes in small pages, of which
@@ -37,6 +40,11 @@ class Pool:
 
     def __init__(self, most: int, total: float = math.inf) -> None:
         self._most, self._total = most, total
+        self._forget()
+        _POOLS.add(self)
+
+    def _forget(self) -> None:
+        """Keep nothing."""
         self._free: defaultdict[int, deque[memoryview]] = defaultdict(deque)
         self._kept = 0
         # Arrays can end anywhere, within these lines too.
@@ -91,3 +99,12 @@ def _new(count: int) -> memoryview:
     wide = np.empty((-(-size // _HUGE) + 1) * _HUGE, np.uint8)
     begin = -wide.ctypes.data % _HUGE
     return wide[begin : begin + size].data
+
+
+def _forget_all() -> None:
+    """Begin anew in a forked process, whose locks may be those of threads it lacks."""
+    for pool in _POOLS:
+        pool._forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)

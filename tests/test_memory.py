@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 
 from argdask.memory import Pool
@@ -62,3 +65,33 @@ def test_large_memory_begins_with_a_huge_page() -> None:
     assert large.ctypes.data % 2**21 == 0
     large[:] = 1.0
     assert large.sum(dtype=float) == 1.1e6
+
+
+# Another thread holds the lock for good, as one may at the moment of a fork.
+FORK = """
+import os, threading
+from argdask.memory import Pool
+
+pool = Pool(2)
+batch = pool.take((3,))
+batch[:] = 7
+held = threading.Event()
+
+def hold():
+    with pool._lock:
+        held.set()
+        threading.Event().wait()
+
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+child = os.fork()
+if not child:
+    pool.take((3,))[:] = 1
+    os._exit(0 if batch.tolist() == [7, 7, 7] else 1)
+os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_forked_process_waits_for_no_thread_that_it_lacks() -> None:
+    run = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK]
+    assert subprocess.run(run, timeout=120, check=False).returncode == 0
