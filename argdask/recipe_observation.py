@@ -18,7 +18,7 @@ from pydantic import (
 from argdask.choices import Choices, wrong_choice
 from argdask.errors import nearest
 from argdask.schema import LAYERS
-from argdask.survey_presets import PRESETS, preset_of
+from argdask.survey_presets import PRESETS
 
 __all__ = [
     "PSF",
@@ -253,6 +253,8 @@ class Target(Choices):
 
     preset: _Preset | None = None
     """A survey with PSF and noise of its own; left out: none, or that of the input."""
+    survey: str | None = None
+    """What its numbers are those of, as for both."""
     psf: PSFs | None = None
     """Its point-spread function: one, or one by the name of each filter; left out: that
     of the input."""
@@ -275,6 +277,9 @@ class Observation(Choices):
     """A survey that gives each filter its PSF and its noise, and the recipe its
     pixel_scale, where these say nothing of it; `argdask recipe --presets` shows all;
     left out: none."""
+    survey: str | None = None
+    """What these numbers are those of, for whoever reads them; left out: the preset,
+    which is given here by its numbers in all that is made."""
     psf: PSFs | None = None
     """The point-spread function: one, or one by the name of each filter; left out:
     images are not convolved."""
@@ -344,15 +349,14 @@ class Observation(Choices):
         Returns
         -------
         dict
-            The choices that are made, without the sources of images, and the numbers
-            of a preset in the place of its name.
+            The choices that are made, without the sources of images and what the
+            survey is called.
         """
         dumped = self.model_dump_json(exclude_none=True)
         choices: dict[str, Any] = {**json.loads(dumped), "layers": list(self.kept)}
         drop_sources(choices)
         for part in (choices, choices.get("target", {})):
-            if "preset" in part:
-                part["preset"] = preset_of(part["preset"]).content_hash()
+            part.pop("survey", None)
         return choices
 
     @model_validator(mode="after")

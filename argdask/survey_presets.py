@@ -9,8 +9,6 @@ compared with the published ones in the tests.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,11 +36,6 @@ class Preset:
     """By the name of a filter, the noise as a recipe has it."""
     references: tuple[str, ...]
     """Where the numbers are from."""
-
-    def content_hash(self) -> str:
-        """Return a hash of all numbers that pixels follow from."""
-        numbers = json.dumps([self.pixel_scale, self.psf, self.noise], sort_keys=True)
-        return hashlib.sha256(numbers.encode()).hexdigest()
 
 
 def preset_of(name: str) -> Preset:

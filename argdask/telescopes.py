@@ -160,8 +160,8 @@ def with_surveys(recipe: Recipe, seds: xr.DataArray) -> Recipe:
     _check_brightness(recipe, seds)
     names = list(recipe.filters or map(str, check_seds(seds)["filter"].values))
     said: dict[str, dict[str, Any]] = {}
-    for role in ROLES:
-        said[role] = {"preset": None}
+    for role, one in zip(ROLES, (observation, observation.target), strict=True):
+        said[role] = {"preset": None, "survey": one and (one.survey or one.preset)}
         for kind in _KINDS:
             found = _of_role(kind, observation, role, names)
             # In the order in which recipes have them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from argdask.noise import Levels, add_noise
 from argdask.psf import Gaussian, Moffat
 from argdask.recipe import Recipe, assemble
 from argdask.survey_presets import PRESETS, preset_of
-from argdask.telescopes import Telescope, telescopes_of
+from argdask.telescopes import Telescope, telescopes_of, with_surveys
 
 CANDELS = ("candels-deep", "candels-wide")
 
@@ -233,20 +234,40 @@ def test_what_is_given_goes_before_the_preset():
     assert (target.background_sigma == wide.background_sigma).all()
 
 
-def test_pixels_follow_from_the_numbers_of_a_preset(monkeypatch):
-    deep = Recipe(observation={"preset": "candels-deep"})
-    wide = Recipe(observation={"preset": "candels-wide"})
-    assert deep.identity() != wide.identity()
-    before = deep.identity()
+def test_pixels_follow_from_the_numbers_of_a_preset(seds, monkeypatch):
+    def identity(preset: str) -> dict[str, Any]:
+        return with_surveys(Recipe(observation={"preset": preset}), seds).identity()
+
+    before = identity("candels-deep")
+    assert identity("candels-wide") != before
     deeper = dict.fromkeys(preset_of("candels-deep").psf, (30.0, 30.0))
     monkeypatch.setattr("argdask.survey_presets._DEPTHS", deeper)
     PRESETS["candels-deep"].cache_clear()  # type: ignore[attr-defined]
     try:
-        assert deep.identity() != before
+        assert identity("candels-deep") != before
     finally:
         monkeypatch.undo()
         PRESETS["candels-deep"].cache_clear()  # type: ignore[attr-defined]
-    assert deep.identity() == before
+    assert identity("candels-deep") == before
+
+
+def test_what_is_made_says_which_survey_its_numbers_are_of(seds):
+    target = {"preset": "candels-wide"}
+    chosen = Recipe(observation={"preset": "candels-deep", "target": target})
+    made = with_surveys(chosen, seds).observation
+    assert made is not None
+    assert made.target is not None
+    assert (made.preset, made.survey) == (None, "candels-deep")
+    assert (made.target.preset, made.target.survey) == (None, "candels-wide")
+    # It is a word and no more: the same pixels, and it is kept when all is read again.
+    other = made.model_copy(update={"survey": "my own words"})
+    assert other.identity() == made.identity()
+    again = with_surveys(Recipe(observation=made), seds)
+    assert again.observation == made
+    said = {"preset": "candels-deep", "survey": "CANDELS, half the depth"}
+    kept = with_surveys(Recipe(observation=said), seds).observation
+    assert kept is not None
+    assert kept.survey == said["survey"]
 
 
 @pytest.mark.parametrize("place", ["", "target."])
