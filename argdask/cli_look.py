@@ -1,7 +1,8 @@
-"""The commands that look at what there is: inspect, preview."""
+"""The commands that look at what there is: inspect, preview, report."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -105,10 +106,14 @@ def report(store: str, page: str, sample: int, full: bool) -> None:
     """Write one page about a store, complete or not: what it is, and how it looks.
 
     Recipe, sizes, distributions, examples, statistics of pixels, verification and
-    provenance, in one file that needs no network.
+    provenance, in one file that needs no network. The exit code is 1 where the store
+    does not pass its verification.
     """
     made = ad.report(store, page, sample=sample, full=full)
-    tell(f"wrote {made}", made)
+    tell(f"wrote {made.page}", made.page)
+    if made.passed is False:
+        click.echo("verification failed: the page says where", err=True)
+        sys.exit(options.FAILED)
 
 
 def _first_pairs(

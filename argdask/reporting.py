@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from argdask.stretches import image_names
 from argdask.truth_plotting import plot_truth
 from argdask.verification import verify
 
-__all__ = ["report"]
+__all__ = ["Reported", "report"]
 
 # How many pairs are drawn in colour, and how many of those in all filters.
 _SHOWN, _IN_ALL_FILTERS = 6, 2
@@ -43,13 +44,33 @@ _CITE = (
 )
 
 
+@dataclass(frozen=True)
+class Reported:
+    """What a report left."""
+
+    page: Path
+    """The page."""
+    passed: bool | None
+    """Whether the store passed its verification; None where there was none."""
+
+
+@dataclass(frozen=True)
+class _Verified:
+    """What is told of a verification."""
+
+    told: tuple[str, ...]
+    """Parts of the page."""
+    passed: bool | None = None
+    """Whether it passed; None where there was none."""
+
+
 def report(
     source: str | Path | xr.Dataset,
     path: str | Path,
     *,
     sample: int = 16,
     full: bool = False,
-) -> Path:
+) -> Reported:
     """Write one page of HTML about a store or a dataset of pairs.
 
     Parameters
@@ -66,9 +87,10 @@ def report(
 
     Returns
     -------
-    Path
-        The page. It loads nothing and runs nothing: recipe, sizes, distributions,
-        examples, statistics of pixels, the result of `argdask.verify`, provenance.
+    Reported
+        The page, and whether the store passed. The page loads nothing and runs nothing:
+        recipe, sizes, distributions, examples, statistics of pixels, the result of
+        `argdask.verify`, provenance.
 
     Raises
     ------
@@ -83,6 +105,7 @@ def report(
     if place.is_dir() or not place.absolute().parent.is_dir():
         expected = "a file in a folder that is there"
         raise InputError("report", str(path), expected, "try report.html")
+    passed = None
     if isinstance(source, xr.Dataset):
         made = page("Training pairs", _of_dataset(source))
     else:
@@ -90,16 +113,18 @@ def report(
         if place.resolve().is_relative_to(store.resolve()):
             expected = "a file outside of the store"
             raise InputError("report", str(path), expected, "try report.html")
-        made = page(
-            f"Training pairs: {store.absolute().name}", _of_store(store, sample, full)
-        )
+        contents = inspect(store)
+        verified = _verification(store, contents, sample, full)
+        passed = verified.passed
+        title = f"Training pairs: {store.absolute().name}"
+        made = page(title, _of_store(store, contents, verified))
     try:
         with files.whole_file(place) as whole:
             whole.write(made.encode(errors="replace"))
     except OSError as error:
         expected = f"a file that can be written ({error.strerror})"
         raise InputError("report", str(path), expected, "try report.html") from None
-    return place
+    return Reported(place, passed)
 
 
 def _of_dataset(pairs: xr.Dataset) -> Iterator[str]:
@@ -116,9 +141,8 @@ def _of_dataset(pairs: xr.Dataset) -> Iterator[str]:
     yield section("Provenance", table(_origin(pairs.attrs)), note(_CITE))
 
 
-def _of_store(store: Path, sample: int, full: bool) -> Iterator[str]:
+def _of_store(store: Path, contents: Contents, verified: _Verified) -> Iterator[str]:
     """Yield the sections about a store."""
-    contents = inspect(store)
     attributes = read_attributes(store)
     pairs = open_pairs(store, chunks=None, incomplete=True)
     yield note(str(attributes.get("title", "")))
@@ -134,7 +158,7 @@ def _of_store(store: Path, sample: int, full: bool) -> Iterator[str]:
         yield from pictures
     else:
         yield section("Pairs", note("No galaxy has been made yet."))
-    yield section("Verification", *_verification(store, contents, sample, full))
+    yield section("Verification", *verified.told)
     yield section("Pixels", *_statistics(contents))
     yield section("Observation", _observation(pairs))
     yield section("Variables", _variables(contents))
@@ -222,31 +246,31 @@ def _pictures(pairs: xr.Dataset, rows: NDArray[np.int64]) -> Iterator[str]:
 
 def _verification(
     store: Path, contents: Contents, sample: int, full: bool
-) -> Iterator[str]:
-    """Yield what `argdask.verify` says of the store, and when."""
+) -> _Verified:
+    """Return what `argdask.verify` says of the store, and when."""
     some = "1 galaxy" if sample == 1 else f"{sample} galaxies"
     level = "all galaxies" if full else some
     if contents.state != "complete":
-        yield note("Not verified: a store is verified once it is complete.")
-        return
+        return _Verified(
+            (note("Not verified: a store is verified once it is complete."),)
+        )
     if not sample and not full:
-        yield note(f"Not verified for this page; `argdask verify {store}` does it.")
-        return
+        cure = f"Not verified for this page; `argdask verify {store}` does it."
+        return _Verified((note(cure),))
     try:
         found = verify(store, sample=sample, full=full)
     except IncompleteError as error:
-        yield note(f"Not verified: {error}")
-        return
+        return _Verified((note(f"Not verified: {error}"),))
     now = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
     result = "passed" if found.passed else "FAILED"
     told = f"{result}, {now}; checksums of all files, {level} made again"
-    yield note(told, "good" if found.passed else "bad")
-    yield table(
+    checks = table(
         (check.name, "ok" if check.passed else "FAILED", "; ".join(check.details[:10]))
         for check in found.checks
     )
-    for reason in found.unchecked:
-        yield note(f"not checked: {reason}")
+    unchecked = [note(f"not checked: {reason}") for reason in found.unchecked]
+    head = note(told, "good" if found.passed else "bad")
+    return _Verified((head, checks, *unchecked), found.passed)
 
 
 def _statistics(contents: Contents) -> Iterator[str]:
@@ -276,7 +300,7 @@ def _observation(pairs: xr.Dataset) -> str:
     if not there:
         return ""
     recipe = json.loads(pairs.attrs.get("recipe", "{}"))
-    preset = (recipe.get("observation") or {}).get("preset")
+    survey = (recipe.get("observation") or {}).get("survey")
     head = ["filter"]
     for name in there:
         head.append(f"{name} [{pairs[name].attrs.get('units', '1')}]")
@@ -285,7 +309,7 @@ def _observation(pairs: xr.Dataset) -> str:
         (str(name), *(f"{column[k]:.4g}" for column in columns))
         for k, name in enumerate(pairs["filter"].values)
     ]
-    above = note(f"survey: {preset}") if preset else ""
+    above = note(f"survey: {survey}") if survey else ""
     return above + table(rows, head, numbers=range(1, len(head)))
 
 

@@ -9,13 +9,17 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
+from click.testing import CliRunner
 
 import argdask as ad
+from argdask.cli import cli
 from argdask.errors import InputError
+from argdask.reporting import Reported
 
 # Few, for drawing them is what takes the time.
 FILTERS = ["acs_wfc_f814w", "wfc3_ir_f160w"]
 OBSERVED = {
+    "survey": "<mine> & yours",
     "layers": ["clean", "noisy"],
     "psf": {"psf_fwhm": 0.2},
     "noise": {"background_sigma": 1e-3},
@@ -68,8 +72,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def page(store: Path) -> Page:
     made = ad.report(store, store.with_name("r.html"), sample=2)
-    assert made == store.with_name("r.html")
-    return Page(made)
+    assert made == Reported(store.with_name("r.html"), passed=True)
+    return Page(made.page)
 
 
 def test_it_says_all_there_is_to_say_of_a_store(page: Page) -> None:
@@ -93,6 +97,10 @@ def test_sizes_are_those_on_disk(page: Page, store: Path) -> None:
     assert f"{sum(found) / 1e6:,.1f} MB in {len(found)} files" in page.text
     assert ad.open_pairs(store).attrs["scale"] > 0
     assert repr(float(ad.open_pairs(store).attrs["scale"])) in page.text
+
+
+def test_it_says_which_survey_the_numbers_are_of(page: Page) -> None:
+    assert "survey: <mine> & yours" in page.text
 
 
 def test_verification_says_how_deep_it_looked_and_when(page: Page) -> None:
@@ -125,7 +133,8 @@ def test_damage_is_told(store: Path) -> None:
     victim.write_bytes(bytes([whole[0] ^ 255]) + whole[1:])
     try:
         made = ad.report(store, store.with_name("damaged.html"), full=True)
-        text = Page(made).text
+        assert made.passed is False
+        text = Page(made.page).text
         assert re.search(r"FAILED, .*UTC; checksums of all files, all galaxies", text)
         assert "has checksum" in text
     finally:
@@ -138,10 +147,14 @@ def test_damage_of_what_is_drawn_is_told_too(store: Path) -> None:
     victim.write_bytes(whole[: len(whole) // 3])
     try:
         made = ad.report(store, store.with_name("damaged.html"))
-        page = Page(made)
+        page = Page(made.page)
         assert "Not drawn: store: got" in page.text
         assert "FAILED" in page.text
         assert "img" not in page.tags
+        command = ["report", str(store), "-o", str(made.page), "-q"]
+        run = CliRunner().invoke(cli, command, catch_exceptions=False)
+        assert run.exit_code == 1
+        assert "verification failed: the page says where" in run.stderr
     finally:
         victim.write_bytes(whole)
 
@@ -164,20 +177,20 @@ def test_an_incomplete_store_is_reported_as_such(tmp_path: Path, name: str) -> N
     )
     with pytest.raises(KeyboardInterrupt):
         ad.write(recipe, tmp_path / name, progress=stop)
-    made = Page(ad.report(tmp_path / name, tmp_path / "r.html"))
+    made = Page(ad.report(tmp_path / name, tmp_path / "r.html").page)
     assert "incomplete: 8 of 24 galaxies have images" in made.text
     assert "a store is verified once it is complete" in made.text
     assert "Pairs" in made.titles
     assert "Pixels" not in made.titles
     ad.write(recipe, tmp_path / name)
-    made = Page(ad.report(tmp_path / name, tmp_path / "r.html", sample=0))
+    made = Page(ad.report(tmp_path / name, tmp_path / "r.html", sample=0).page)
     assert "Not verified for this page" in made.text
     assert "Pixels" in made.titles
 
 
 def test_a_store_without_a_galaxy_yet_is_reported_too(tmp_path: Path) -> None:
     ad.init(ad.Recipe(galaxies=8, image_shape=8), tmp_path / "pairs.zarr")
-    made = Page(ad.report(tmp_path / "pairs.zarr", tmp_path / "r.html"))
+    made = Page(ad.report(tmp_path / "pairs.zarr", tmp_path / "r.html").page)
     assert "No galaxy has been made yet." in made.text
     assert made.links == []
 
@@ -187,7 +200,7 @@ def test_pairs_that_are_in_no_store_are_reported(
 ) -> None:
     recipe = ad.Recipe(galaxies=9, image_shape=8, filters=FILTERS)
     lazy = ad.build(recipe, seds)
-    made = Page(ad.report(lazy, tmp_path / "r.html"))
+    made = Page(ad.report(lazy, tmp_path / "r.html").page)
     assert made.titles == [
         *("What it is", "Pairs", "Distributions", "Recipe", "Provenance")
     ]
