@@ -16,7 +16,7 @@ from argdask.errors import InputError
 from argdask.recipe import Recipe
 from argdask.schema import VARIABLES, validate
 from argdask.sed_sources import default_seds
-from argdask.simulation import Simulation
+from argdask.simulation import PIXELS_VERSION, Simulation
 from argdask.store.netcdf_files import UDUNITS
 from argdask.store.plan import Plan, check_pixels, plan_of
 from argdask.store.provenance import environment
@@ -133,7 +133,7 @@ class Copy:
         try:
             simulation = self._simulation(seds)
         except InputError as error:
-            if seds is not None:
+            if seds is not None and self._pixels_version() == PIXELS_VERSION:
                 raise
             self.notes.append(f"galaxies: they cannot be made again ({error})")
             return [], "none: they cannot be made again"
@@ -159,6 +159,14 @@ class Copy:
             return False
         return bool(found == [environment()])
 
+    def _pixels_version(self) -> int:
+        """Return the copy's; where it says none, this one's."""
+        attrs = self._pairs.attrs
+        plan = _plan_in(attrs)
+        if plan is not None:
+            return plan.pixels_version
+        return int(attrs.get("pixels_version", PIXELS_VERSION))
+
     def _with_texts(self) -> xr.Dataset:
         """Return the pairs with texts of the type that those made again have."""
         pairs = self._pairs
@@ -170,6 +178,10 @@ class Copy:
         """Make what made the galaxies, or say why that cannot be."""
         attrs = self._pairs.attrs
         plan = _plan_in(attrs)
+        made = self._pixels_version()
+        if made != PIXELS_VERSION:
+            cure = "verify it with the argdask that made it"
+            raise _unknown(f"pixels of version {made}, not {PIXELS_VERSION}", cure)
         if self._recipe.catalogue or (plan is not None and plan.catalogue):
             raise _unknown("a user's catalogue", "check the store itself")
         if "galaxy_id" not in self._pairs.variables:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from argdask.catalogue import Columns
 from argdask.rounding import rounding_attributes
 from argdask.schema import COMPONENT, IMAGE_DIMS, VARIABLES, described
-from argdask.simulation import Simulation
+from argdask.simulation import PIXELS_VERSION, Simulation
 
 __all__ = ["attributes_of", "dataset_of", "template_parameters"]
 
@@ -103,6 +103,7 @@ def attributes_of(simulation: Simulation) -> dict[str, str | float]:
         "source": f"argdask {metadata.version('argdask')}",
         "scale": simulation.scale,
         "recipe": simulation.recipe.model_dump_json(),
+        "pixels_version": PIXELS_VERSION,
         "seds_source": seds.attrs["source"],
         "cosmology": seds.attrs["cosmology"],
     }

@@ -14,6 +14,7 @@ from damage import small
 import argdask as ad
 from argdask import cli
 from argdask.errors import InputError
+from argdask.simulation import PIXELS_VERSION
 
 LABEL = "files: a copy has no checksums of the store; its bytes are its own"
 
@@ -126,6 +127,27 @@ def test_a_copy_without_a_known_grid_says_what_would_help(
     assert ended.value.code == 0
     found = json.loads(capsys.readouterr().out)
     assert found["checks"][1]["details"] == ["24 galaxies, to 1e-05 (another machine)"]
+
+
+@pytest.mark.parametrize("made", ["opened", "built"])
+def test_pixels_of_another_version_are_not_called_wrong(
+    good: Path, seds: xr.DataArray, monkeypatch: pytest.MonkeyPatch, made: str
+) -> None:
+    pairs = opened(good) if made == "opened" else ad.build(small(), seds)
+    pairs.to_netcdf("copy.nc")
+    # A copy that does not say of which version it is.
+    del pairs.attrs["pixels_version"]
+    pairs.to_netcdf("older.nc")
+    assert ad.verify("copy.nc", seds=seds).passed
+    monkeypatch.setattr("argdask.copies.PIXELS_VERSION", PIXELS_VERSION + 1)
+    told = f"pixels of version {PIXELS_VERSION}, not {PIXELS_VERSION + 1}"
+    for grid in (None, seds):
+        report = ad.verify("copy.nc", seds=grid)
+        assert report.passed
+        assert report.checks[1].details == ("none: they cannot be made again",)
+        assert told in report.unchecked[1]
+    checked = ad.verify("older.nc").checks[1].details
+    assert checked[0].startswith("16 galaxies")
 
 
 def test_a_copy_of_a_users_catalogue_says_that_it_is_not_there(

@@ -148,6 +148,7 @@ def test_a_flipped_bit_in_the_checksums_is_found(copy: Path) -> None:
         "coordinates",
         "metadata_crc32c",
         "checksums_crc32c",
+        "pixels_version",
         "plan",
         "fingerprint",
     ],

@@ -259,6 +259,7 @@ def _description(pairs: xr.Dataset, plan: Plan, layout: str) -> dict[str, Any]:
         **{name: pairs.attrs[name] for name in attributes},
         "format": layout,
         "format_version": _EXPORT_VERSION,
+        "pixels_version": plan.pixels_version,
         "galaxies": plan.galaxies,
         "filters": [str(name) for name in pairs["filter"].values],
         "wavelengths": pairs["wavelength"].values.tolist(),

@@ -100,6 +100,8 @@ def open_pairs(
         pairs = pairs.assign_coords(_template_parameters(place, sed_index))
     # A copy of some galaxies is no store of argdask, nor has it its shards.
     pairs.attrs = {k: v for k, v in pairs.attrs.items() if k not in OF_THE_STORE}
+    # Which stores of before do not say beside their plan.
+    pairs.attrs["pixels_version"] = plan.pixels_version
     for name in _images(pairs):
         for key in ("chunks", "shards", "preferred_chunks"):
             pairs[name].encoding.pop(key, None)

@@ -140,6 +140,7 @@ def test_there_is_neither_a_time_nor_a_place_in_the_store(store: Path) -> None:
         "environments",
         "fingerprint",
         "metadata_crc32c",
+        "pixels_version",
         "plan",
         "recipe",
         "scale",
