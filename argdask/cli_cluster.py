@@ -254,18 +254,18 @@ def print_job_script(
 
 @contextmanager
 def stop_cleanly() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end what is done here in order, within seconds.
+    """Let Ctrl-C, SIGTERM and SIGHUP end what is done here in order, within seconds.
 
     Clusters are closed, jobs cancelled. What dask has to say of workers that go is no
     news then. Where closing hangs the process ends all the same: workers notice by
-    themselves that their scheduler has gone.
+    themselves that their scheduler has gone. A hangup that nohup ignores stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(*_: object) -> NoReturn:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             signal.signal(number, signal.SIG_IGN)
         # Whatever levels dask gave to its loggers.
         logging.disable(logging.CRITICAL)
@@ -274,7 +274,10 @@ def stop_cleanly() -> Iterator[None]:
         late.start()
         raise KeyboardInterrupt
 
-    before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import json
 import os
@@ -9,11 +10,12 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import xarray as xr
 from distributed import Client
@@ -136,44 +138,80 @@ def test_an_address_where_nobody_answers_is_refused(tmp_path: Path) -> None:
 COMMAND = Path(sys.executable).with_name("argdask")
 
 
-def run_and_stop(folder: Path, jobs: int, stop: Callable[[int], None]) -> Any:
-    """Start a run that would take long, stop it in the middle."""
+def begun(folder: Path, jobs: int, **streams: Any) -> subprocess.Popen[str]:
+    """Start a run that would take long, and return in the middle of it."""
     layout = ("layout.part=8", "layout.chunk=4", "image_shape=24")
     settings = [word for one in layout for word in ("--set", one)]
     command = [COMMAND, "generate", "pairs.zarr", "--galaxies", "40000", *settings]
     process = subprocess.Popen(
         [*command, "--jobs", str(jobs)],
         cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        **streams,
     )
     journals = folder / "pairs.zarr.receipts"
     while not any(file.stat().st_size for file in journals.glob("*.jsonl")):
         assert process.poll() is None
         time.sleep(0.02)
-    stop(process.pid)
-    told = process.communicate(timeout=120)
-    return process.returncode, *told
+    return process
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-@pytest.mark.parametrize("how", ["ctrl-c", "SIGTERM"])
+@pytest.mark.parametrize("how", ["ctrl-c", "SIGTERM", "SIGHUP"])
 def test_a_run_that_is_stopped_says_so_and_nothing_else(
     tmp_path: Path, jobs: int, how: str
 ) -> None:
-    def stop(process: int) -> None:
-        if how == "ctrl-c":
-            os.killpg(process, signal.SIGINT)  # as a terminal does
-        else:
-            os.kill(process, signal.SIGTERM)
-
-    code, printed, told = run_and_stop(tmp_path, jobs, stop)
-    assert code == 3, told
+    run = begun(tmp_path, jobs, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if how == "ctrl-c":
+        os.killpg(run.pid, signal.SIGINT)  # as a terminal does
+    else:
+        run.send_signal(signal.Signals[how])
+    printed, told = run.communicate(timeout=120)
+    assert run.returncode == 3, told
     assert printed == ""
     lines = [line for line in told.splitlines() if line and "galaxies" not in line]
     assert lines == ["argdask: stopped; run the same command again to resume"]
+
+
+def test_a_terminal_that_is_gone_leaves_nobody_behind(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+
+    def begin_with_it() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    run = begun(
+        tmp_path,
+        2,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        preexec_fn=begin_with_it,
+    )
+    os.close(theirs)
+    workers = psutil.Process(run.pid).children(recursive=True)
+    assert workers
+    os.close(ours)  # and every word to it is an error from now on
+    run.wait(timeout=120)
+    _, alive = psutil.wait_procs(workers, timeout=60)
+    assert alive == []
+    assert not (tmp_path / "pairs.zarr.lock").exists()
+
+
+def test_a_hangup_that_is_ignored_ends_no_run(tmp_path: Path) -> None:
+    run = begun(
+        tmp_path,
+        1,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
+    run.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        run.wait(timeout=3)
+    run.terminate()
+    _, told = run.communicate(timeout=120)
+    assert run.returncode == 3, told
 
 
 def test_the_store_and_all_input_come_before_the_cluster(tmp_path: Path) -> None:
