@@ -198,7 +198,8 @@ def _draw_galaxy(
             )
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
-        title = f"{-SIGMAS * sigma:.2g} to {brightest:.3g}".replace("-0 ", "0 ")
+        high = f"{brightest:,.0f}" if brightest >= 1000 else f"{brightest:.3g}"
+        title = f"{-SIGMAS * sigma:.2g} to {high}".replace("-0 ", "0 ")
         if titled:
             title = f"{short_name(pair['filter'].values[column])}\n{title}"
         axes[0, column].set_title(title, color="white", fontsize=8, pad=3)
@@ -208,7 +209,7 @@ def _draw_galaxy(
         told = [] if layer == "clean" else [layer]
         if role not in seen:
             redshift = float(pair[f"z_{ENDS[role]}"])
-            told = [role, *told, f"z = {redshift:g}"]
+            told = [role, *told, f"z = {redshift:.4g}"]
         seen.add(role)
         axes[row, 0].set_ylabel("\n".join(told), color="white", fontsize=9)
 
