@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,6 +81,7 @@ def local(
     }
     with (
         dask.config.set(settings),
+        _restored("distributed.nanny") as news,
         LocalCluster(
             n_workers=number,
             threads_per_worker=1,
@@ -92,6 +94,19 @@ def local(
     ):
         _enlist(client, chosen, requested=number)
         yield client
+        # All is done: that a process takes long to end is no news.
+        news.setLevel(logging.ERROR)
+
+
+@contextmanager
+def _restored(name: str) -> Iterator[logging.Logger]:
+    """Lend a logger, and give it back its level."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    try:
+        yield logger
+    finally:
+        logger.setLevel(level)
 
 
 def _enlist(client: Client, choices: ClusterChoices, requested: int = 0) -> None:

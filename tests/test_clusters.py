@@ -133,6 +133,24 @@ def test_an_address_where_nobody_answers_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["quick.yaml"]
 
 
+SLOW = """
+import argdask.clusters as clusters
+
+def end_late():
+    import atexit, time
+    atexit.register(time.sleep, 8)
+
+with clusters.local(1) as client:
+    client.run(end_late)
+"""
+
+
+def test_a_worker_that_takes_long_to_end_is_no_news() -> None:
+    run = [sys.executable, "-c", SLOW]
+    ran = subprocess.run(run, capture_output=True, check=True, text=True)
+    assert ran.stderr == ""
+
+
 # Stopped.
 
 COMMAND = Path(sys.executable).with_name("argdask")
