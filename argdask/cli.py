@@ -17,7 +17,7 @@ from argdask.cli_cluster import Where, cluster_options, clusters, stop_cleanly
 from argdask.cli_doctor import completion, doctor, version
 from argdask.cli_look import inspect, preview, report
 from argdask.cli_mend import repair, verify
-from argdask.cli_output import shown_progress, tell, told_warnings
+from argdask.cli_output import say, shown_progress, tell, told_warnings
 from argdask.cli_seds import seds
 from argdask.cli_store import finalise, init, part, plan, status
 from argdask.cli_submit import submit
@@ -208,7 +208,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"argdask: {' '.join(message.split())}", err=True)
+    say(f"argdask: {' '.join(message.split())}")
     sys.exit(code)
 
 

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import click
 
 from argdask import cli_options as options
-from argdask.cli_output import is_quiet
+from argdask.cli_output import is_quiet, say
 from argdask.errors import InputError
 
 __all__ = [
@@ -286,7 +286,7 @@ def stop_cleanly() -> Iterator[None]:
 
 
 def _end() -> NoReturn:
-    click.echo("argdask: stopped; run the same command again to resume", err=True)
+    say("argdask: stopped; run the same command again to resume")
     os._exit(options.INCOMPLETE)
 
 

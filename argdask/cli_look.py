@@ -10,7 +10,7 @@ import click
 
 import argdask as ad
 from argdask import cli_options as options
-from argdask.cli_output import tell
+from argdask.cli_output import say, tell
 from argdask.errors import InputError
 
 __all__ = ["inspect", "preview", "report"]
@@ -112,7 +112,7 @@ def report(store: str, page: str, sample: int, full: bool) -> None:
     made = ad.report(store, page, sample=sample, full=full)
     tell(f"wrote {made.page}", made.page)
     if made.passed is False:
-        click.echo("verification failed: the page says where", err=True)
+        say("verification failed: the page says where")
         sys.exit(options.FAILED)
 
 

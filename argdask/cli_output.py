@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Any
 
 import click
 
-__all__ = ["be_quiet", "is_quiet", "shown_progress", "tell", "told_warnings"]
+__all__ = ["be_quiet", "is_quiet", "say", "shown_progress", "tell", "told_warnings"]
 
 _QUIET = "argdask.quiet"
 
@@ -45,7 +46,32 @@ def tell(text: str, path: object) -> None:
     path
         Where the result is.
     """
-    click.echo(str(path) if is_quiet() else text)
+    try:
+        click.echo(str(path) if is_quiet() else text)
+    except BrokenPipeError:
+        # Whoever read it has read enough; what was done is done.
+        _close(1)
+
+
+def say(text: str) -> None:
+    """Print a line beside the results; nothing hangs on whether anybody reads it.
+
+    Parameters
+    ----------
+    text
+        The line.
+    """
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        _close(2)
+
+
+def _close(descriptor: int) -> None:
+    """Let all that is still to be written to a stream go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 @contextmanager
@@ -65,7 +91,7 @@ def told_warnings() -> Iterator[None]:
             return
         ours = category.__module__.startswith("argdask.") or category is UserWarning
         kind = "" if ours else f"{category.__name__}: "
-        click.echo(f"argdask: {kind}{' '.join(str(message).split())}", err=True)
+        say(f"argdask: {kind}{' '.join(str(message).split())}")
 
     with warnings.catch_warnings():
         warnings.showwarning = show
@@ -84,7 +110,8 @@ def shown_progress() -> Iterator[Any]:
     if is_quiet():
         yield lambda made, galaxies: None
         return
-    if not sys.stderr.isatty():
+    # There is none where it was closed, as by 2>&-.
+    if sys.stderr is None or not sys.stderr.isatty():
         shown = -1
 
         def show_line(made: int, galaxies: int) -> None:
@@ -92,7 +119,7 @@ def shown_progress() -> Iterator[Any]:
             tenth = 10 * made // max(galaxies, 1)
             if tenth > shown:
                 shown = tenth
-                click.echo(f"{made} of {galaxies} galaxies", err=True)
+                say(f"{made} of {galaxies} galaxies")
 
         yield show_line
         return

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import argdask as ad
 from argdask import cli
 from argdask.cli_output import told_warnings
 from argdask.store.lock import StoreInUseWarning
@@ -49,6 +50,32 @@ def test_quiet_commands_print_the_path_of_their_result(
     page = ("-o", "r.html", "--sample", "0")
     assert told("report", "pairs.zarr", *page, "-q") == "r.html\n"
     assert Path("r.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+
+
+# What standard error is, for a shell.
+STREAMS = {"closed": "2>&-", "full": "2>/dev/full", "gone": "2>&1 >/dev/null | head -1"}
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_run_does_not_hang_on_whether_its_progress_is_read(stream: str) -> None:
+    words = " ".join(("generate", "pairs.zarr", *SMALL, "--set", "layout.chunk=1"))
+    line = f"set -o pipefail; {COMMAND} {words} {STREAMS[stream]}"
+    ran = subprocess.run(["bash", "-c", line], capture_output=True, check=False)
+    assert ran.returncode == 0, ran
+    assert ad.verify("pairs.zarr", sample=1).passed
+
+
+def test_a_result_that_nobody_reads_is_a_result(tmp_path: Path) -> None:
+    words = " ".join(("generate", "pairs.zarr", *SMALL))
+    line = f"set -o pipefail; {COMMAND} {words} 2>/dev/null | true"
+    subprocess.run(["bash", "-c", line], check=True)
+    assert ad.verify(tmp_path / "pairs.zarr", sample=1).passed
+
+
+def test_bad_input_has_its_exit_code_where_nobody_reads_why() -> None:
+    for stream in ("2>&-", "2>/dev/full"):
+        line = f"{COMMAND} generate pairs.zarr --galaxies 0 {stream}"
+        assert subprocess.run(["bash", "-c", line], check=False).returncode == 2
 
 
 def test_a_quiet_submission_prints_paths_alone(
