@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from argdask.cli_output import be_quiet
 from argdask.errors import InputError
+from argdask.places import store_at
 
 if TYPE_CHECKING:
     from argdask.recipe import Recipe
@@ -31,6 +31,7 @@ __all__ = [
     "images_source",
     "is_any_given",
     "keep_bits",
+    "listed",
     "overwrite",
     "quiet",
     "recipe_file",
@@ -180,7 +181,34 @@ def grid_of(path: str | None, names: str | None) -> Any:
         return None
     from argdask.sed_files import read_seds
 
-    return read_seds(path, filters=names.split(",") if names else None)
+    return read_seds(path, filters=listed(names))
+
+
+def listed(names: str | None) -> list[str] | None:
+    """Return the names of filters on a command line, one by one.
+
+    Parameters
+    ----------
+    names
+        With commas between them.
+
+    Returns
+    -------
+    list or None
+        None where nothing was said.
+
+    Raises
+    ------
+    InputError
+        If one of them is empty, as where a variable of the shell has no value.
+    """
+    if names is None:
+        return None
+    each = [name.strip() for name in names.split(",")]
+    if not all(each):
+        expected = "names with commas between them"
+        raise InputError("--filter-names", names, expected, "or leave it out")
+    return each
 
 
 def recipe_of(
@@ -291,7 +319,7 @@ def stored_recipe(
     from argdask.store.staging import finish_fold
     from argdask.store.work import sound_root
 
-    place = Path(path).resolve()
+    place = store_at(path)
     finish_fold(place)
     try:
         if place.exists():

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from argdask import cli_options as options
 from argdask.errors import InputError, nearest
 
 __all__ = ["seds"]
@@ -97,7 +98,7 @@ def _show(
 
 
 def _grid(path: str | None, filter_names: str | None) -> Any:
-    names = filter_names.split(",") if filter_names else None
+    names = options.listed(filter_names)
     build = path is None or Path(path).suffix in (".yaml", ".yml")
     if build and names is not None:
         expected = "a file to name the filters of"

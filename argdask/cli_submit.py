@@ -12,6 +12,7 @@ import click
 from argdask import cli_options as options
 from argdask.cli_cluster import Where, choices_of
 from argdask.cli_output import tell
+from argdask.places import store_at
 
 __all__ = ["submit"]
 
@@ -74,7 +75,7 @@ def submit(
     from argdask.clusters import opener_for
 
     choices = choices_of(cluster_config)
-    store = Path(out).resolve()
+    store = store_at(out)
     commands = _commands_of(context)
     if tasks is None:
         if cluster_config is not None:

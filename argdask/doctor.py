@@ -14,6 +14,7 @@ from typing import Literal
 
 from argdask.errors import InputError
 from argdask.folder_trials import FolderTrials
+from argdask.places import place_of
 from argdask.versions import extras, versions
 
 __all__ = ["Diagnosis", "Finding", "diagnose"]
@@ -114,7 +115,7 @@ def diagnose(folder: str | Path = ".", *, megabytes: int = 256) -> Diagnosis:
     InputError
         If there is no such folder.
     """
-    place = Path(folder)
+    place = place_of(folder, "folder")
     if not place.is_dir():
         expected = "a folder that is there"
         raise InputError("folder", str(folder), expected, "make it, or name another")

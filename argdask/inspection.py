@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from argdask.places import place_of
 from argdask.schema import VARIABLES
 from argdask.store.attributes import readable
 from argdask.store.formats import format_of
@@ -148,7 +149,7 @@ def inspect(path: str | Path) -> Contents:
     InputError
         If there is no store that argdask made, or it is too damaged to be read.
     """
-    place = Path(path)
+    place = place_of(path)
     with readable(place):
         return _contents_of(place)
 

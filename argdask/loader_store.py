@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from argdask.catalogue import Columns
 from argdask.errors import InputError
 from argdask.loader_choices import ROLES, LoaderChoices
+from argdask.places import place_of
 from argdask.renoising import FreshNoise
 from argdask.schema import ENDS, image_name
 from argdask.store.attributes import readable
@@ -48,7 +49,7 @@ class StoreSource:
 
     def __init__(self, path: str | Path, choices: LoaderChoices) -> None:
         # The working directory may be another one when it is read.
-        self._path = Path(path).absolute()
+        self._path = place_of(path).absolute()
         _check(choices)
         pairs = open_pairs(path, chunks=None, incomplete=choices.incomplete)
         plan = read_plan(self._path)

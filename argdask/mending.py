@@ -13,6 +13,7 @@ import xarray as xr
 
 from argdask.driver import Count, Opener, Progress, drive, reached
 from argdask.errors import IncompleteError, InputError
+from argdask.places import store_at
 from argdask.repaired import Repaired
 from argdask.skeletons import Skeleton
 from argdask.store import closing, files
@@ -82,7 +83,7 @@ def repair(
     IncompleteError
         If the store is not finished, or pieces could not be made.
     """
-    place = Path(path).resolve()
+    place = store_at(path)
     # An extension that was broken off while it was folded in looks like damage.
     finish_fold(place)
     condition = condition_of(place)

@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from argdask.places import store_at
 from argdask.planning import is_complete
 from argdask.store.folding import is_folding, staging_of
 from argdask.store.lock import Driver, driver_of
@@ -102,7 +103,7 @@ def status(path: str | Path) -> Status:
     InputError
         If there is no store that argdask made.
     """
-    store = Path(path).resolve()
+    store = store_at(path)
     plan = read_plan(store)
     if not is_complete(store):
         return _of(store, plan, "incomplete", 0, *done_and_failed(store, plan))

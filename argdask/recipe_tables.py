@@ -38,8 +38,11 @@ def table_of(recipe: Recipe, catalogue: Any = None) -> UserTable | None:
     Raises
     ------
     InputError
-        If both name a table, or it cannot be read.
+        If both name a table, it cannot be read, or the recipe is none.
     """
+    if not isinstance(recipe, Recipe):
+        cure = "use Recipe.from_yaml(path) or Recipe(**choices)"
+        raise InputError("recipe", recipe, "a Recipe", cure)
     profile = recipe.profile
     names = profile.components if isinstance(profile, ComponentsProfile) else ()
     if catalogue is None:

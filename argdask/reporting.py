@@ -19,6 +19,7 @@ from argdask.html_pages import figure_in, note, page, preformatted, section, tab
 from argdask.inspection import Contents, inspect
 from argdask.monitoring import status
 from argdask.pair_plotting import plot_pair
+from argdask.places import place_of
 from argdask.plotting import figure_class, preview
 from argdask.recipe import Recipe
 from argdask.schema import ENDS
@@ -101,7 +102,7 @@ def report(
         cannot be written.
     """
     figure_class()  # before anything is verified
-    place = Path(path)
+    place = place_of(path, "report")
     if place.is_dir() or not place.absolute().parent.is_dir():
         expected = "a file in a folder that is there"
         raise InputError("report", str(path), expected, "try report.html")
@@ -109,7 +110,7 @@ def report(
     if isinstance(source, xr.Dataset):
         made = page("Training pairs", _of_dataset(source))
     else:
-        store = Path(source)
+        store = place_of(source)
         if place.resolve().is_relative_to(store.resolve()):
             expected = "a file outside of the store"
             raise InputError("report", str(path), expected, "try report.html")

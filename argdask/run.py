@@ -16,6 +16,7 @@ from argdask.dispatch import DISK_ERRORS
 from argdask.driver import Count, Opener, Progress, drive, reached
 from argdask.errors import IncompleteError, InputError
 from argdask.mending import mend_sizes
+from argdask.places import store_at
 from argdask.planning import Work, begin, check, planned
 from argdask.recipe import Recipe
 from argdask.replacing import planned_over, set_aside
@@ -118,7 +119,10 @@ def write(
     for the scale looked at fewer galaxies than it would by now, it holds the number.
     """
     # Workers may have another working directory.
-    place = Path(path).resolve()
+    place = store_at(path)
+    if not (client is None or callable(client) or hasattr(client, "submit")):
+        cure = "make one, distributed.Client(...), or leave it out"
+        raise InputError("client", client, "a dask client", cure)
     mended = 0
     if not overwrite:
         # A fold that was broken off looks like damage.

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from argdask.errors import InputError
 from argdask.filter_curves import filter_curve, filter_names
 from argdask.photometry import pivot_wavelength
+from argdask.places import place_of
 from argdask.seds import DIMS, check_seds
 from argdask.smpy_grids import REMAKE, read_smpy
 
@@ -74,7 +75,7 @@ def read_seds(
     InputError
         The file is missing, damaged or of another kind, or what it holds is no grid.
     """
-    path = Path(path)
+    path = place_of(path, "seds file")
     is_zarr = any((path / name).is_file() for name in ("zarr.json", ".zgroup"))
     grid = _read_zarr(path) if is_zarr else _read_file(path, filters)
     given = {"redshift": redshift, "wavelength": wavelength}
@@ -102,7 +103,7 @@ def write_seds(seds: xr.DataArray, path: str | os.PathLike[str]) -> Path:
         The grid is no grid, the ending is another, or the file exists or cannot be
         written.
     """
-    path = Path(path)
+    path = place_of(path, "seds file")
     checked = check_seds(seds)
     if path.suffix not in (".nc", ".zarr"):
         expected = "a name that ends in .nc or .zarr"

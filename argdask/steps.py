@@ -9,6 +9,7 @@ import xarray as xr
 
 from argdask.driver import Count, Progress, drive
 from argdask.errors import InputError
+from argdask.places import store_at
 from argdask.planning import Work, begin, check, planned
 from argdask.recipe import Recipe
 from argdask.replacing import planned_over, set_aside
@@ -54,7 +55,7 @@ def init(
         If something given is wrong, the store at `path` has another plan, or there is
         too little space. Nothing is changed then.
     """
-    store = Path(path).resolve()
+    store = store_at(path)
     work = (planned_over if overwrite else planned)(recipe, store, seds, catalogue)
     if work.replaces:
         check(work, [])
@@ -150,7 +151,7 @@ def finalise(path: str | Path) -> Summary:
 
 def _existing(path: str | Path) -> Work:
     """Find the work at a store that is there."""
-    store = Path(path).resolve()
+    store = store_at(path)
     if not store.exists():
         raise InputError(
             "store", str(store), "a store that argdask made", "`argdask init` makes one"

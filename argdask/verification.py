@@ -17,6 +17,7 @@ from argdask.comparison import Exactness
 from argdask.copies import Copy
 from argdask.errors import IncompleteError, InputError
 from argdask.pair_labels import attributes_of
+from argdask.places import place_of
 from argdask.recipe import Recipe
 from argdask.schema import validate
 from argdask.simulation import Simulation
@@ -133,7 +134,7 @@ def verify(
     IncompleteError
         If the store is not finished.
     """
-    place = Path(path)
+    place = place_of(path)
     if is_folding(place):
         raise IncompleteError(
             f"{place}: an extension was broken off while it was folded in; "

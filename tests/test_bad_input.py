@@ -1439,6 +1439,19 @@ PLACES: dict[str, Case] = {
         "bad.yaml/bad.zarr",
         "or choose another path",
     ),
+    "the root of all folders": (
+        lambda: ["generate", "/", "--galaxies", "3"],
+        "store",
+        "got /",
+        "add one, /pairs.zarr",
+    ),
+    "no name": (lambda: ["generate", ""], "store", "got nothing", "give its name"),
+    "names of filters that a shell's variable did not have": (
+        lambda: ["--seds", "none.nc", "--filter-names", ""],
+        "--filter-names",
+        "got nothing",
+        "or leave it out",
+    ),
     "folder of others": (
         lambda: ["generate", empty_folder()],
         "store",

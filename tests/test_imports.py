@@ -24,6 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "keeping",
         "memory",
         "packages",
+        "places",
         "sampling",
         "schema",
         "yaml_files",

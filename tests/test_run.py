@@ -162,6 +162,30 @@ def test_workers_write_the_bytes_of_this_process(
     assert sorted(made) == made
 
 
+@pytest.mark.parametrize("client", ["local", "tcp://127.0.0.1:8786", 4])
+def test_what_is_no_client_is_refused_before_anything_is_made(
+    tmp_path: Path, seds: xr.DataArray, client: Any
+) -> None:
+    with pytest.raises(InputError, match=r"client: got .*distributed\.Client"):
+        ad.write(small(), tmp_path / "pairs.zarr", seds=seds, client=client)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("recipe", ["r.yaml", {"galaxies": 2}, ad.Recipe])
+def test_what_is_no_recipe_is_refused(
+    tmp_path: Path, seds: xr.DataArray, recipe: Any
+) -> None:
+    ways: tuple[Callable[[], object], ...] = (
+        lambda: ad.simulate(recipe, seds),
+        lambda: ad.build(recipe, seds),
+        lambda: ad.write(recipe, tmp_path / "pairs.zarr", seds=seds),
+    )
+    for way in ways:
+        with pytest.raises(InputError, match=r"recipe: got .*use Recipe\.from_yaml"):
+            way()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_workers_write_netcdf_files_of_the_same_bytes(
     tmp_path: Path, client: Client, seds: xr.DataArray
 ) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import xarray as xr
 
 from argdask.errors import IncompleteError, InputError
+from argdask.places import place_of
 from argdask.schema import IMAGES, VARIABLES
 from argdask.store import files, single, truth_table
 from argdask.store.arrays import array_size, write_array
@@ -130,8 +131,11 @@ def export(
     """
     if layout not in _LAYOUTS:
         raise InputError("format", layout, ", ".join(_LAYOUTS), "choose npy")
-    source, place = Path(store), Path(folder).absolute()
+    source, place = place_of(store), place_of(folder, "folder").absolute()
     pairs, plan = _opened(source)
+    if layout == "npy" and place.suffix == ".nc":
+        cure = "for one netCDF file add --single, in Python layout='netcdf'"
+        raise InputError("folder", str(folder), "a folder's name", cure)
     _check_place(place, source, layout)
     count = _Count(sum(name in pairs for name in IMAGES), plan.galaxies, progress)
     if layout == "netcdf":

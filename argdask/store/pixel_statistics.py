@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from argdask.errors import IncompleteError, InputError
+from argdask.places import place_of
 from argdask.store import files
 from argdask.store.attributes import readable
 from argdask.store.folding import is_folding
@@ -66,7 +67,7 @@ def pixel_statistics(store: str | Path) -> xr.Dataset:
     >>> stretched = np.arcsinh(pairs["input"] / own.softening)  # doctest: +SKIP
     >>> batch = (stretched - own["mean"]) / own["standard_deviation"]  # doctest: +SKIP
     """
-    place = Path(store)
+    place = place_of(store)
     # A version that did not write them is named first.
     read_plan(place)
     if read_attributes(place).get("state") != "complete":

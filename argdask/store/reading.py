@@ -14,6 +14,7 @@ from xarray.core import indexing
 
 from argdask.errors import IncompleteError, InputError
 from argdask.pair_labels import template_parameters
+from argdask.places import place_of
 from argdask.schema import IMAGES
 from argdask.store.attributes import OF_THE_STORE, readable
 from argdask.store.formats import format_of
@@ -80,7 +81,7 @@ def open_pairs(
     IncompleteError
         If galaxies are missing and `incomplete` is not set.
     """
-    place = Path(path)
+    place = place_of(path)
     complete = read_attributes(place).get("state") == "complete"
     plan = read_plan(place)
     if not complete and not incomplete:

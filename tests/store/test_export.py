@@ -292,6 +292,12 @@ def test_place_that_cannot_be_is_refused(
         ad.export(store, folder)
 
 
+def test_a_folder_of_arrays_is_not_called_as_a_netcdf_file(store: Path) -> None:
+    with pytest.raises(InputError, match=r"all\.nc.*one netCDF file add --single"):
+        ad.export(store, "all.nc")
+    assert not Path("all.nc").exists()
+
+
 def test_folder_in_the_store_is_refused(store: Path) -> None:
     for folder in (store, store / "arrays"):
         with pytest.raises(InputError, match="outside the store"):
