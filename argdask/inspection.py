@@ -7,6 +7,9 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+import xarray as xr
+
 from argdask.places import place_of
 from argdask.schema import VARIABLES
 from argdask.store.attributes import readable
@@ -73,6 +76,9 @@ class Contents:
     """Where the SED grid came from."""
     redshifts: tuple[float, float]
     """Lowest and highest redshift of the grid."""
+    drawn: dict[str, tuple[float, float]]
+    """Lowest and highest redshift that galaxies have, by z_in and z_out: of the first
+    million, and of none while they are not made."""
     filters: tuple[str, ...]
     """Names of the filters."""
     layout: dict[str, int | str]
@@ -86,6 +92,12 @@ class Contents:
     softening: float
     """What pixels are divided by before their inverse hyperbolic sine is taken."""
 
+    @property
+    def redshifts_told(self) -> str:
+        """Redshifts of the galaxies and of the grid, for a person."""
+        spans = {**self.drawn, "grid": self.redshifts}
+        return ", ".join(f"{name} {a:g} to {b:g}" for name, (a, b) in spans.items())
+
     def to_json(self) -> str:
         """Return the contents as JSON."""
         return json.dumps(asdict(self), indent=2)
@@ -94,17 +106,17 @@ class Contents:
         """Return the contents as lines for a person."""
         width = max(len(variable.name) for variable in self.variables)
         table = [
-            f"  {v.name:{width}}  {v.dims:42}  {v.dtype:9}  {v.size / 1e6:10.2f} MB  "
+            f"  {v.name:{width}}  {v.dims:42}  "
+            f"{'text' if 'String' in v.dtype else v.dtype:9}  {v.size / 1e6:10.2f} MB  "
             f"{v.units}"
             for v in self.variables
         ]
-        low, high = self.redshifts
         layout = ", ".join(f"{key} {value}" for key, value in self.layout.items())
         return "\n".join(
             [
                 f"{self.path}: {self.galaxies} pairs, {self.state}",
                 f"seds        {self.seds}",
-                f"redshifts   {low:g} to {high:g}",
+                f"redshifts   {self.redshifts_told}",
                 f"filters     {', '.join(self.filters)}",
                 f"scale       {self.scale!r}",
                 f"layout      {layout}",
@@ -174,6 +186,7 @@ def _contents_of(place: Path) -> Contents:
         scale=plan.scale,
         seds=str(attributes["seds_source"]),
         redshifts=(float(redshift[0]), float(redshift[-1])),
+        drawn=_drawn(pairs),
         filters=tuple(str(name) for name in pairs["filter"].values),
         layout={
             "format": plan.format,
@@ -194,6 +207,17 @@ def _contents_of(place: Path) -> Contents:
             for name in names
         ),
     )
+
+
+def _drawn(pairs: xr.Dataset) -> dict[str, tuple[float, float]]:
+    """Return the lowest and the highest redshift that is there, by name."""
+    found = {}
+    for name in ("z_in", "z_out"):
+        values = pairs[name].isel(galaxy=slice(2**20)).values
+        made = values[np.isfinite(values)]
+        if made.size:
+            found[name] = float(made.min()), float(made.max())
+    return found
 
 
 def _statistics_of(place: Path) -> tuple[PixelStatistics, ...]:

@@ -111,7 +111,8 @@ def plot_pair(
     _draw_fluxes(below[0], shown)
     _tell_truth(below[1], shown)
     told = [
-        f"galaxy {int(shown['galaxy_id'])}: limits in uJy / pixel of an asinh stretch, "
+        f"galaxy_id {int(shown['galaxy_id'])}: "
+        "limits in uJy / pixel of an asinh stretch, "
         "the same for input and target",
         "ratio: total flux of the target / that of the input"
         + "; residual: target - ratio * input" * any(r.role == _RESIDUAL for r in rows),

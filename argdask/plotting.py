@@ -81,7 +81,7 @@ def preview(
     figure.text(
         0.5,
         1 - 0.16 / figure.get_figheight(),
-        "asinh stretch between the numbers above, the same for input and target "
+        "asinh stretch between the numbers shown, the same for input and target "
         "[scaled uJy / pixel]",
         color="white",
         fontsize=8,

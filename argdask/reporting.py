@@ -183,11 +183,10 @@ def _summary(
 ) -> list[tuple[str, object]]:
     sizes = [(store / name).stat().st_size for name in files.files_below(store)]
     plan = read_plan(store)
-    low, high = contents.redshifts
     layout = contents.layout
     return [
         *_dimensions(pairs),
-        ("redshifts", f"{low:g} to {high:g}"),
+        ("redshifts", contents.redshifts_told),
         ("scale", f"{contents.scale!r} (images are uJy / pixel times this)"),
         ("size", f"{sum(sizes) / 1e6:,.1f} MB in {len(sizes)} files"),
         (

@@ -35,6 +35,9 @@ def test_the_contents_are_those_of_the_store(store: Path) -> None:
     assert found.fingerprint == read_plan(store).fingerprint
     assert found.filters == ("wfc3_ir_f160w",)
     assert found.redshifts == (0.1, 2.0)
+    for name in ("z_in", "z_out"):
+        values = pairs[name].values
+        assert found.drawn[name] == (values.min(), values.max())
     assert found.layout == {
         "format": "zarr",
         "part": 16,
@@ -59,7 +62,12 @@ def test_the_contents_are_those_of_the_store(store: Path) -> None:
 def test_the_text_is_for_a_person(store: Path) -> None:
     lines = inspect(store).to_text().splitlines()
     assert lines[0] == f"{store}: 40 pairs, complete"
-    assert any(line == "redshifts   0.1 to 2" for line in lines)
+    told = "redshifts   "
+    for name in ("z_in", "z_out"):
+        values = ad.open_pairs(store)[name].values
+        told += f"{name} {values.min():g} to {values.max():g}, "
+    assert f"{told}grid 0.1 to 2" in lines
+    assert "String" not in "".join(lines)
     assert any(line.split()[:3] == ["input", "galaxy", "40,"] for line in lines)
     assert max(map(len, lines)) < 200
 

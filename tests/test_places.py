@@ -34,9 +34,7 @@ def test_a_home_folder_takes_the_place_of_its_sign(
 
 @pytest.mark.parametrize("path", [None, "", 3, ["a"]])
 def test_what_is_no_path_is_refused(path: object) -> None:
-    with pytest.raises(
-        InputError, match=r"seds file: got .*, expected a path"
-    ):
+    with pytest.raises(InputError, match=r"seds file: got .*, expected a path"):
         place_of(path, "seds file")
 
 
