@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from argdask.errors import InputError, nearest
@@ -35,6 +41,10 @@ _EXPECTED = {
     "float_parsing": "a number",
     "float_type": "a number",
 }
+
+
+# Stands at a section that is left out, above an example of it: YAML reads a null.
+_LEFT_OUT = " # left out; to use it, take the first # off the lines below"
 
 
 class _OneLine(ModelMetaclass):
@@ -180,7 +190,9 @@ def _keys(location: tuple[int | str, ...]) -> Iterator[str]:
             yield name
 
 
-def commented_yaml(choices: Choices, indent: str = "") -> Iterator[str]:
+def commented_yaml(
+    choices: Choices, indent: str = "", examples: Mapping[str, Any] | None = None
+) -> Iterator[str]:
     """Write choices as YAML, with a comment above each of them.
 
     Parameters
@@ -189,6 +201,9 @@ def commented_yaml(choices: Choices, indent: str = "") -> Iterator[str]:
         The choices.
     indent
         What stands before every line.
+    examples
+        Choices by the keys of sections, to be shown as comments below those that are
+        left out; sections within sections likewise.
 
     Yields
     ------
@@ -197,6 +212,7 @@ def commented_yaml(choices: Choices, indent: str = "") -> Iterator[str]:
     """
     for name, field in type(choices).model_fields.items():
         value = getattr(choices, name)
+        example = (examples or {}).get(name)
         comment = " ".join((field.description or "").split())
         if comment:
             yield from textwrap.wrap(
@@ -210,12 +226,17 @@ def commented_yaml(choices: Choices, indent: str = "") -> Iterator[str]:
             and "distribution" not in type(value).model_fields
         ):
             yield f"{indent}{name}:"
-            yield from commented_yaml(value, indent + "  ")
+            yield from commented_yaml(value, indent + "  ", example)
         elif _named_choices(value):
             yield f"{indent}{name}:"
             for key, one in value.items():
                 yield f"{indent}  {key}:"
                 yield from commented_yaml(one, indent + "    ")
+        elif value is None and isinstance(example, Mapping):
+            section: Any = field.annotation
+            one = TypeAdapter(section).validate_python(example)
+            yield f"{indent}{name}: {_LEFT_OUT}"
+            yield from commented_yaml(one, f"{indent}  # ")
         else:
             yield f"{indent}{name}: {_flow(value)}"
 

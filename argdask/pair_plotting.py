@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from argdask.composites import composite
 from argdask.errors import InputError
-from argdask.plotting import COLOURS, figure_class, label_ticks, short_name
+from argdask.plotting import (
+    COLOURS,
+    figure_class,
+    label_ticks,
+    short_name,
+    template_labels,
+)
 from argdask.schema import COMPONENT, ENDS, LAYERS, image_name
 from argdask.stretches import SIGMAS, image_names, noise, stretched
 
@@ -320,10 +326,11 @@ def _of_components(shown: xr.Dataset, role: str) -> dict[str, NDArray[Any]]:
 
 def _templates(shown: xr.Dataset) -> str:
     """Return which templates the galaxy has, for a title."""
-    known = next(
-        (name for name in ("template_name", "sed_index") if name in shown.coords), None
-    )
-    told = "" if known is None else f"template {shown[known].item()}"
+    told = ""
+    if "template_name" in shown.coords:
+        told = f"template {template_labels(shown)[0]}"
+    elif "sed_index" in shown.coords:
+        told = f"template {shown['sed_index'].item()}"
     numbers = f"{COMPONENT}_sed_index"
     if numbers not in shown.coords:
         return told

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "figure_class", "label_ticks", "preview", "save", "short_name"]
+__all__ = [
+    "COLOURS",
+    "figure_class",
+    "label_ticks",
+    "preview",
+    "save",
+    "short_name",
+    "template_labels",
+]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Those of Okabe and Ito, which are told apart with any colour vision."""
@@ -152,6 +160,29 @@ def _preview_in_colour(
 def short_name(filter_name: str) -> str:
     """Return the last word of a filter's name, as f160w of wfc3_ir_f160w."""
     return str(filter_name).split("_")[-1]
+
+
+def template_labels(known: xr.Dataset | xr.DataArray) -> list[str]:
+    """Tell templates apart: those that one spectrum makes differ in their dust.
+
+    Parameters
+    ----------
+    known
+        A grid, or galaxies, with the coordinate `template_name`, of any shape.
+
+    Returns
+    -------
+    list of str
+        Names, with the colour excess [mag] of those that have dust.
+    """
+    names = [str(name) for name in known["template_name"].values.flat]
+    if "e_bv" not in known.coords:
+        return names
+    dust = known["e_bv"].values.flat
+    return [
+        f"{name}, E(B-V) {excess:g}" if excess > 0 else name
+        for name, excess in zip(names, dust, strict=True)
+    ]
 
 
 def save(figure: Figure, path: str | Path) -> None:

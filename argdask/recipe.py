@@ -52,6 +52,18 @@ __all__ = [
     "assemble",
 ]
 
+# What a recipe shows of sections that are left out.
+_EXAMPLES: dict[str, Any] = {
+    "catalogue": {"path": "galaxies.csv", "units": {"half_light_radius": "arcsec"}},
+    "observation": {
+        "psf": {"psf_fwhm": 0.15},
+        "noise": {
+            **{"depth": 27.0, "aperture": 0.4},
+            **{"exposure_time": 5000.0, "zeropoint": 26.0},
+        },
+    },
+}
+
 # The least half-light radius that is accurate [pixel].
 SMALLEST_RADIUS = 0.02
 
@@ -88,7 +100,8 @@ class Recipe(Choices):
     filters: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Names of the filters to make; left out: all of the SED grid."""
     profile: Profile = SersicProfile()
-    """The light distribution of the galaxies."""
+    """The light distribution of the galaxies: sersic, components or images, with keys
+    of their own; `argdask recipe --set profile.name=components` shows those."""
     sampling: Literal["pixel", "centre"] = "pixel"
     """pixel: light is integrated over each pixel; centre: value at its centre."""
     normalise: Literal["flux", "peak"] = "flux"
@@ -239,8 +252,13 @@ class Recipe(Choices):
         """
         return cls(**read_yaml(path))
 
-    def to_yaml(self) -> str:
+    def to_yaml(self, *, examples: bool = True) -> str:
         """Return the recipe as YAML, with a comment above every choice.
+
+        Parameters
+        ----------
+        examples
+            Whether to show an example, as comments, of sections that are left out.
 
         Returns
         -------
@@ -251,7 +269,8 @@ class Recipe(Choices):
         if not isinstance(self.profile, ImageProfile):
             profile = _with_radii(self.profile, self._empty_radius)
             shown = self.model_copy(update={"profile": profile})
-        return "\n".join(commented_yaml(shown)) + "\n"
+        lines = commented_yaml(shown, examples=_EXAMPLES if examples else None)
+        return "\n".join(lines) + "\n"
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:

@@ -281,15 +281,15 @@ class Observation(Choices):
     """What these numbers are those of, for whoever reads them; left out: the preset,
     which is given here by its numbers in all that is made."""
     psf: PSFs | None = None
-    """The point-spread function: one, or one by the name of each filter; left out:
-    images are not convolved."""
+    """The point-spread function (gaussian, moffat, airy, image): one, or one by the
+    name of each filter; left out: images are not convolved."""
     noise: Noises | None = None
     """The noise: one, or one by the name of each filter; left out: none."""
     layers: tuple[Literal["clean", "convolved", "noisy"], ...] | None = None
     """Which images are kept: clean, convolved, noisy; left out: all that there are,
     clean, convolved with a PSF, noisy with noise."""
     target: Target | None = None
-    """What is different for the target; left out: nothing is."""
+    """What is different for the target: preset, psf, noise; left out: nothing is."""
 
     @property
     def roles(self) -> tuple[tuple[str, Target | Observation], ...]:

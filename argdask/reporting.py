@@ -325,7 +325,8 @@ def _variables(contents: Contents) -> str:
 def _recipe(attributes: dict[str, Any]) -> str:
     if "recipe" not in attributes:
         return ""
-    return preformatted(Recipe(**json.loads(attributes["recipe"])).to_yaml())
+    recipe = Recipe(**json.loads(attributes["recipe"]))
+    return preformatted(recipe.to_yaml(examples=False))
 
 
 def _origin(attributes: dict[str, Any]) -> list[tuple[str, object]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from argdask.filter_curves import filter_curve, filter_names
 from argdask.photometry import ab_magnitude
-from argdask.plotting import COLOURS, figure_class, label_ticks
+from argdask.plotting import COLOURS, figure_class, label_ticks, template_labels
 from argdask.seds import check_seds, cosmology
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def plot_seds(seds: xr.DataArray, *, templates: int = 8) -> Figure:
     (spectra, curves), tracks = figure.subplots(2, 2)
     _draw_spectra(spectra, seds, magnitude[:, :, shown], colours)
     if "template_name" in seds.coords:
-        names = [str(name) for name in seds["template_name"].values[shown]]
+        names = template_labels(seds.isel(template=shown))
         handles = [Line2D([], [], color=colour) for colour in colours]
         spectra.legend(handles, names, fontsize=6, frameon=False)
     _draw_filters(curves, seds)

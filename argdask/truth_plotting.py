@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from argdask.errors import InputError
 from argdask.photometry import ab_magnitude
-from argdask.plotting import COLOURS, figure_class, label_ticks, short_name
+from argdask.plotting import (
+    COLOURS,
+    figure_class,
+    label_ticks,
+    short_name,
+    template_labels,
+)
 from argdask.schema import COMPONENT, ENDS
 
 if TYPE_CHECKING:
@@ -166,13 +172,10 @@ def _templates(shown: xr.Dataset, made: NDArray[np.bool_]) -> _Panel:
     numbers = np.unique(panel.values)
     if numbers.size > _NAMED or "template_name" not in shown.coords:
         return panel
-    told = dict(
-        zip(
-            np.ravel(shown["sed_index"].values[made]).tolist(),
-            np.ravel(shown["template_name"].values[made]).tolist(),
-            strict=True,
-        )
-    )
+    seen, first = np.unique(shown["sed_index"].values[made], return_index=True)
+    rows = np.flatnonzero(made)[first]
+    labels = template_labels(shown["template_name"].isel(galaxy=rows))
+    told = dict(zip(seen.tolist(), labels, strict=True))
     return _Panel("template", columns, {int(n): told.get(n, str(n)) for n in numbers})
 
 
@@ -222,7 +225,10 @@ def _draw_panel(axis: Axes, panel: _Panel) -> None:
         axis.set_xscale("log")
         label_ticks(axis)
     if panel.names is not None:
-        axis.set_xticks(list(panel.names), list(panel.names.values()), rotation=40)
+        axis.set_xticks(list(panel.names), list(panel.names.values()))
+        for label in axis.get_xticklabels():
+            # Each ends at its tick: lengths differ.
+            label.set(rotation=40, ha="right", rotation_mode="anchor")
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     _label_axes(axis, panel.label, "galaxies")
 

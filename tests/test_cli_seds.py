@@ -165,6 +165,14 @@ def test_what_is_masked_is_counted(seds: xr.DataArray) -> None:
     assert json.loads(contents.to_json())["filters"][3]["faintest"] is None
 
 
+def test_templates_that_differ_in_dust_alone_are_told_apart(seds: xr.DataArray) -> None:
+    figure = plot_seds(seds.isel(template=[0, 1, 2]))
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    told = {text.get_text() for text in legend.get_texts()}
+    assert told == {"El", "El, E(B-V) 0.1", "El+Sbc 1/8"}
+
+
 def test_a_picture_shows_any_grid(seds: xr.DataArray) -> None:
     some = seds.isel(template=slice(0, 20)).copy(deep=True)
     some[0, :, :] = np.nan

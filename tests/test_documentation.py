@@ -51,6 +51,20 @@ def blocks_of(page: Path) -> Iterator[tuple[str, str, int]]:
         before, number = "", end + 1
 
 
+def test_pages_that_are_filled_in_say_where_the_same_is_found() -> None:
+    for page in PAGES.rglob("*.md"):
+        text = page.read_text("utf-8")
+        if "<!-- listing: " in text:
+            told = re.search(
+                r"on the built site only[^.]*?[.;]([^.]*`.+?`)", text, re.S
+            )
+            assert told, page
+            for name in re.findall(r"`argdask ([a-z]+)", told[1]):
+                assert name in cli.commands
+            for path in re.findall(r"`([\w/]+\.\w+)`", told[1]):
+                assert (ROOT / path).is_file()
+
+
 WITH_CODE = sorted(page for page in PAGES.rglob("*.md") if any(blocks_of(page)))
 
 

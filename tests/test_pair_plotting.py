@@ -133,7 +133,11 @@ def test_fluxes_stand_at_both_redshifts_with_the_template(
         np.testing.assert_array_equal(line.get_ydata(), pair[name])
     assert fluxes.get_xlabel() == "wavelength [um]"
     assert fluxes.get_ylabel() == "total flux [uJy]"
-    assert fluxes.get_title() == f"template {pair['template_name'].item()}"
+    name, dust = pair["template_name"].item(), pair["e_bv"].item()
+    told = f"{name}, E(B-V) {dust:g}" if dust else name
+    assert fluxes.get_title() == f"template {told}"
+    dusty = ad.plot_pair(pairs.assign_coords(e_bv=0.2), galaxy=2).axes[-2]
+    assert dusty.get_title() == f"template {name}, E(B-V) 0.2"
     told = texts_of(truth)
     assert f"sersic_index\n     {float(pair['sersic_index']):.4g}\n" in told
     assert f"{float(pair['half_light_radius']):.4g} arcsec" in told

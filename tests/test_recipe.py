@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from argdask.choices import Choices
 from argdask.errors import InputError
-from argdask.recipe import Recipe, assemble
+from argdask.recipe import Observation, Recipe, UserCatalogue, assemble
+from argdask.recipe_observation import GaussianPSF, Noise
 from argdask.sampling import Constant, Lognormal, Uniform
 from argdask.sed_choices import SedGrid
 from argdask.yaml_files import read_yaml
@@ -184,6 +185,85 @@ def test_yaml_shows_every_choice_under_its_description():
     for name, description in every_choice(Recipe):
         assert f"{name.split('.')[-1]}:" in text
         assert " ".join(str(description).split()) in words
+
+
+def uncommented(text: str, section: str) -> str:
+    """Take the first # off the example below a section that is left out."""
+    lines = text.splitlines()
+    place = next(
+        n for n, one in enumerate(lines) if one.lstrip() == f"{section}: {HINT}"
+    )
+    margin = lines[place][: -len(lines[place].lstrip())] + "  # "
+    for number in range(place + 1, len(lines)):
+        if not lines[number].startswith(margin):
+            break
+        lines[number] = lines[number].replace("# ", "", 1)
+    return "\n".join(lines)
+
+
+def words_of(text: str) -> list[str]:
+    return text.replace(HINT, "").replace("#", " ").split()
+
+
+HINT = " # left out; to use it, take the first # off the lines below"
+GAUSSIAN = {"name": "gaussian", "psf_fwhm": 0.15}
+EXAMPLES: dict[str, tuple[dict[str, Any], str, Any]] = {
+    "a table": (
+        {},
+        "catalogue",
+        {"path": "galaxies.csv", "units": {"half_light_radius": "arcsec"}},
+    ),
+    "a telescope": (
+        {},
+        "observation",
+        {
+            "psf": GAUSSIAN,
+            "noise": {
+                "depth": 27,
+                "aperture": 0.4,
+                "exposure_time": 5000,
+                "zeropoint": 26,
+            },
+        },
+    ),
+    "another PSF": ({"preset": "candels-deep"}, "psf", GAUSSIAN),
+    "a PSF of images": ({"noise": {"background_sigma": 1}}, "psf", GAUSSIAN),
+    "noise": (
+        {"psf": GAUSSIAN},
+        "noise",
+        {"depth": 27, "aperture": 0.4, "exposure_time": 5000, "zeropoint": 26},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_of_what_is_left_out_is_a_recipe_once_it_is_uncommented(
+    tmp_path: Path, name: str
+) -> None:
+    seen, section, added = EXAMPLES[name]
+    recipe = Recipe(observation=seen) if seen else Recipe()
+    text = recipe.to_yaml()
+    assert Recipe.from_yaml(recipe_file(tmp_path, text)) == recipe
+    expected = (
+        Recipe(pixel_scale=recipe.pixel_scale, observation={**seen, section: added})
+        if seen
+        else Recipe(**{section: added})
+    )
+    again = uncommented(text, section)
+    found = Recipe.from_yaml(recipe_file(tmp_path, again))
+    assert found == expected
+    # The example has every key with its explanation, only lines are longer.
+    assert words_of(found.to_yaml()) == words_of(again)
+    assert max(len(line) for line in text.splitlines()) <= 100
+
+
+def test_keys_of_telescopes_are_named_where_nothing_is_observed() -> None:
+    words = " ".join(words_of(Recipe().to_yaml()))
+    for kind in (UserCatalogue, Observation, GaussianPSF, Noise):
+        for name, field in kind.model_fields.items():
+            assert f"{name}:" in words
+            assert " ".join(str(field.description).split()) in words
+    assert "psf_fwhm" not in Recipe().to_yaml(examples=False)
 
 
 # Defaults.
