@@ -36,7 +36,8 @@ def init(
     path
         Where the store is or shall be.
     seds
-        The SED grid (redshift, filter, template) [uJy]; the built-in one if left out.
+        The SED grid (redshift, filter, template), in the unit of its attribute `units`,
+        in uJy where it has none; the built-in one if left out.
     catalogue
         A table of galaxies, as for `argdask.write`.
     overwrite
