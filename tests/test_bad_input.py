@@ -1333,13 +1333,11 @@ CATALOGUES: dict[str, Case] = {
         "0.05",
         "correct it",
     ),
-    "angle below zero": (
-        lambda: csv(
-            "position_angle\n-5\n", *choice("catalogue.units.position_angle=deg")
-        ),
-        "catalogue.position_angle, row 0",
-        "-5",
-        "modulo 180 deg",
+    "magnitude that stands for missing": (
+        lambda: csv("magnitude\n21\n-99\n"),
+        "catalogue.magnitude, row 1",
+        "-99",
+        "stand for missing in many catalogues: drop the row",
     ),
     "radius of no size": (
         lambda: csv(

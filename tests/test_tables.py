@@ -487,8 +487,15 @@ BAD: list[tuple[Any, str]] = [
     ({"half_light_radius": [0.0]}, "got 0.0, expected a number above 0 arcsec"),
     ({"sersic_index": [9]}, "sersic_index, row 0: got 9.0, expected 0.3 to 8"),
     ({"axis_ratio": [0.05]}, "axis_ratio, row 0: got 0.05, expected 0.1 to 1"),
-    ({"position_angle": [-5.0]}, "expected 0 to 180 deg; .*modulo 180"),
-    ({"magnitude": [np.nan]}, "magnitude, row 0: got nan, expected a number of mag"),
+    ({"position_angle": [5.0, np.nan]}, "angle, row 1: got nan, expected 0 to 180"),
+    ({"position_angle": [-np.inf]}, "position_angle, row 0: got -inf"),
+    ({"magnitude": [np.nan]}, "magnitude, row 0: got nan, expected -40 to 60 mag"),
+    (
+        {"magnitude": [20.0, 99.0, -99.0]},
+        r"row 1 \(and 1 more rows\): got 99.0, .*60 mag; 99 and -99 stand for missing",
+    ),
+    ({"magnitude": [-40.5]}, "row 0: got -40.5, expected -40 to 60 mag; 99 and -99"),
+    ({"z_in": ["0.5", "NA", "NA", "0.7"]}, r"row 1 \(and 1 more rows\): got NA"),
     ({"stellar_mass": [-1e9]}, "expected a number above 0 solMass"),
     ({"galaxy_id": [3, -3]}, "galaxy_id, row 1: got -3, expected a whole number"),
     ({"galaxy_id": [3, 4, 3]}, "galaxy_id, row 2: got 3, .*that no row before has"),
@@ -497,7 +504,10 @@ BAD: list[tuple[Any, str]] = [
     ({"galaxy_id": np.array([2**63], np.uint64)}, "got 9223372036854775808"),
     ({"galaxy_id": [2**70]}, "galaxy_id, row 0: got 1180591620717411303424"),
     ({"galaxy_id": ["a1"]}, "galaxy_id, row 0: got a1"),
-    ({"galaxy_id": np.array([1, True, 2.5], object)}, "galaxy_id, row 1: got True"),
+    (
+        {"galaxy_id": np.array([1, True, 2.5], object)},
+        r"galaxy_id, row 1 \(and 1 more rows\): got True",
+    ),
     ({"group": ["north"]}, "group, row 0: got north, expected a whole number"),
     ({"sed_index": [-1]}, "sed_index, row 0: got -1, expected a whole number"),
     ({"template_name": ["El", ""]}, "template_name, row 1: got nothing"),
@@ -541,6 +551,30 @@ def test_stated_units_that_are_wrong(units: dict[str, str], message: str) -> Non
     table = Table({"half_light_radius": [0.5] * u.arcsec, "z_in": [0.5]})
     with pytest.raises(InputError, match=message):
         read_table(table, units=units)
+
+
+def test_position_angles_are_taken_modulo_half_a_turn() -> None:
+    given = [0.0, 180.0, 33.3, -90.0, -30.0, 200.0, 541.5]
+    for unit, factor in (("deg", 1.0), ("rad", np.deg2rad(1.0))):
+        values = np.array(given) * factor
+        found = read_table({"position_angle": values}, units={"position_angle": unit})
+        angles = found.values["position_angle"]
+        assert np.all((angles >= 0) & (angles <= 180))
+        assert angles[:2].tolist() == [0.0, 180.0]
+        # One rounding of the largest angle for each of the conversions.
+        np.testing.assert_allclose(
+            np.sin(2 * np.deg2rad(angles - given)), 0, atol=1e-13
+        )
+    of_disc = {"disc_position_angle": [-45.0]}
+    found = read_table(of_disc, units={"disc_position_angle": "deg"})
+    assert found.values["disc_position_angle"].tolist() == [135.0]
+
+
+def test_the_faintest_and_the_brightest_magnitudes_are_taken() -> None:
+    assert read_table({"magnitude": [-40, 60]}).values["magnitude"].tolist() == [
+        -40,
+        60,
+    ]
 
 
 def test_flux_below_zero_has_no_magnitude() -> None:
