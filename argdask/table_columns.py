@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from argdask.errors import InputError
 from argdask.recipe import SersicProfile
 from argdask.schema import VARIABLES, flat_name
 from argdask.table_files import RawColumn
+from argdask.yaml_files import list_of_texts
 
 __all__ = [
     "COLUMNS",
@@ -21,6 +22,7 @@ __all__ = [
     "checked",
     "column_of",
     "columns_of",
+    "ignoring",
     "in_order",
     "refuse_rows",
 ]
@@ -171,6 +173,25 @@ def in_order(names: list[str]) -> list[str]:
     order = list(COLUMNS)
     known = [name for name in order if name in names]
     return known + sorted(name for name in names if name not in order)
+
+
+def ignoring(names: Iterable[str], before: Iterable[str] = ()) -> tuple[str, str]:
+    """Say how columns are left out, for the cure of an error.
+
+    Parameters
+    ----------
+    names
+        The columns.
+    before
+        What is left out already.
+
+    Returns
+    -------
+    tuple of str
+        What to write in Python, and on a command line.
+    """
+    every = [*before, *names]
+    return f"ignore={every}", f'--set "catalogue.ignore={list_of_texts(every)}"'
 
 
 def checked(column: Column, raw: RawColumn, stated: str | None) -> NDArray[Any]:

@@ -1206,6 +1206,12 @@ CATALOGUES: dict[str, Case] = {
         "sersic_indx",
         "nearest: sersic_index",
     ),
+    "unknown columns": (
+        lambda: csv("ra,dec,z_in\n1,2,0.5\n", *choice("catalogue.ignore=[x]")),
+        "catalogue",
+        "ra, dec",
+        '; --set "catalogue.ignore=[x,ra,dec]"',
+    ),
     "column twice": (
         lambda: csv("z_in,z_in\n1,1\n"),
         "catalogue.z_in",
@@ -1352,25 +1358,25 @@ CATALOGUES: dict[str, Case] = {
         lambda: csv("magnitude\n20\n", *choice("brightness.law=grid")),
         "catalogue.magnitude",
         "brightness.law grid",
-        "ignore=['magnitude']",
+        '--set "catalogue.ignore=[magnitude]"',
     ),
     "masses without a use": (
         lambda: unit_of("stellar_mass", "solMass"),
         "catalogue.stellar_mass",
         "brightness.law equal",
-        "ignore=['stellar_mass']",
+        '--set "catalogue.ignore=[stellar_mass]"',
     ),
     "images without images": (
         lambda: csv("image\n0\n"),
         "catalogue.image",
         "profile sersic",
-        "ignore=['image']",
+        '--set "catalogue.ignore=[image]"',
     ),
     "redshifts of no images": (
         lambda: csv("image_redshift\n0.1\n"),
         "catalogue.image_redshift",
         "profile sersic",
-        "ignore=['image_redshift']",
+        '--set "catalogue.ignore=[image_redshift]"',
     ),
     "negative redshift of an image": (
         lambda: csv("image_redshift\n-0.1\n", *pictured(images())),
@@ -1400,7 +1406,7 @@ CATALOGUES: dict[str, Case] = {
         lambda: csv("axis_ratio\n0.5\n", *pictured(images())),
         "catalogue.axis_ratio",
         "profile images",
-        "ignore=['axis_ratio']",
+        '--set "catalogue.ignore=[axis_ratio]"',
     ),
     "more galaxies than rows": (
         lambda: csv("z_in\n0.5\n", "--galaxies", "2"),

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+import yaml
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import MaskedColumn, QTable, Table
@@ -320,8 +321,63 @@ def test_unknown_columns_can_be_left_out() -> None:
         "z_in",
         "z_out",
     )
-    with pytest.raises(InputError, match=r"got ra, .*ignore=\['ra'\]"):
+    with pytest.raises(InputError, match="got ra, flux_u, flux_g, expected columns"):
         read_table(data)
+
+
+@pytest.mark.parametrize(
+    ("names", "ignore", "told", "python", "command"),
+    [
+        (
+            ["ra", "dec", "mag", "r_half"],
+            (),
+            "got ra, dec, mag, r_half, expected columns that are known; nearest: "
+            "magnitude for mag; or ",
+            "ignore=['ra', 'dec', 'mag', 'r_half']",
+            '--set "catalogue.ignore=[ra,dec,mag,r_half]"',
+        ),
+        (
+            ["ra", "no", "it's", "flux, total"],
+            ["x"],
+            "got ra, no, it's, flux, total, expected columns that are known; ",
+            "ignore=['x', 'ra', 'no', \"it's\", 'flux, total']",
+            "--set \"catalogue.ignore=[x,ra,'no',it's,'flux, total']\"",
+        ),
+        (
+            [f"flux{number}" for number in range(9)],
+            (),
+            "got flux0, flux1, flux2, flux3, flux4, flux5, flux6, flux7, flux8, "
+            "expected columns that are known; ",
+            "ignore=['*']",
+            "--set \"catalogue.ignore=['*']\"",
+        ),
+        (
+            ["Sersic_Indx"],
+            (),
+            "got Sersic_Indx, expected columns that are known; nearest: sersic_index",
+            "; or ignore=['Sersic_Indx']",
+            '; or --set "catalogue.ignore=[Sersic_Indx]"',
+        ),
+    ],
+)
+def test_all_unknown_columns_are_told_at_once(
+    names: list[str], ignore: list[str], told: str, python: str, command: str
+) -> None:
+    data = {"z_in": [0.5], **{name: [1.0] for name in (*names, *ignore)}}
+    with pytest.raises(InputError) as caught:
+        read_table(data, ignore=ignore)
+    first = f"catalogue: {told}"
+    for line, cure in (
+        (str(caught.value), python),
+        (caught.value.on_command_line(), command),
+        (pickle.loads(pickle.dumps(caught.value)).on_command_line(), command),
+    ):
+        assert line.startswith(first)
+        assert line.endswith(cure)
+    # Done as it says, the columns are left out.
+    key, _, text = command.partition('"')[2].strip('"').partition("=")
+    assert key == "catalogue.ignore"
+    assert read_table(data, ignore=yaml.safe_load(text)).names == ("galaxy_id", "z_in")
 
 
 def test_parquet_says_what_it_needs(
@@ -440,7 +496,8 @@ BAD: list[tuple[Any, str]] = [
     (_written("a.csv", "z_in\n"), "no rows.*at least one galaxy"),
     (_written("a.csv", "z_in,z_out\n1,2\n1,2,3\n"), "a readable .csv table"),
     (_written("a.csv", "z_in,z_in\n1,2\n"), r"catalogue\.z_in: got two of them"),
-    (_written("a.csv", "z_in;z_out\n1;2\n"), "got z_in;z_out, .*nearest: .*z_in"),
+    (_written("a.csv", "z_in;z_out\n1;2\n"), r"a\.csv \(separated by ;\?\)"),
+    (_written("a.csv", "z_in\tz_out\n1\t2\n"), r"separated by tabs\?.*sep='\\t'"),
     (_written("a.csv", "z_in\n0.5\nhalf\n"), "z_in, row 1: got half"),
     (_written("a.csv", "z_in,z_out\n0.5,\n0.4,1\n"), "z_out, row 0: got nothing"),
     (_written("a.csv", b"z_in\n\xff\n"), "a readable .csv table"),
