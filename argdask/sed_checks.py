@@ -86,6 +86,8 @@ def check_structure(seds: xr.DataArray) -> None:
     if not isinstance(seds, xr.DataArray) or set(seds.dims) != set(DIMS):
         found = seds.dims if isinstance(seds, xr.DataArray) else type(seds).__name__
         cure = "name its dims so, or use read_seds or default_seds"
+        if hasattr(seds, "columns") or isinstance(seds, dict):
+            cure = "a table of galaxies: pass it as catalogue="
         raise InputError("seds", found, f"a DataArray with dims {DIMS}", cure)
     axes = {"redshift": "redshift", "filter": "filter", "wavelength": "filter"}
     for name, dim in axes.items():

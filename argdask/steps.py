@@ -14,6 +14,7 @@ from argdask.recipe import Recipe
 from argdask.replacing import planned_over, set_aside
 from argdask.run import Summary, close, resumable, tidy, work_has_ended
 from argdask.store import closing
+from argdask.store.attributes import no_store
 from argdask.store.receipts import done_receipts
 
 __all__ = ["finalise", "init", "part"]
@@ -153,7 +154,5 @@ def _existing(path: str | Path) -> Work:
     """Find the work at a store that is there."""
     store = Path(path).resolve()
     if not store.exists():
-        raise InputError(
-            "store", str(store), "a store that argdask made", "`argdask init` makes one"
-        )
+        raise no_store(store, "`argdask init` makes one")
     return planned(None, store, None, None)

@@ -336,18 +336,13 @@ def _refuse_unknown(
     unknown: list[str], left_out: list[str], components: tuple[str, ...]
 ) -> None:
     """Refuse columns that mean nothing, all at once."""
-    candidates = {name: near(name, columns_of(components)) for name in unknown}
-    alike = {name: ", ".join(found) for name, found in candidates.items() if found}
-    told = next(iter(alike.values()), "")
-    if len(unknown) > 1:
-        told = ", ".join(f"{found} for {name}" for name, found in alike.items())
+    every = columns_of(components)
+    alike = [(one, name) for name in unknown for one in near(name, every, 1)]
+    told = ", ".join(f"{one} for {name}" for one, name in alike)
     before = f"nearest: {told}; or " if told else ""
-    every = ["*"] if len(unknown) > _MOST_NAMED else unknown
-    cure, command = ignoring(every, left_out)
-    expected = "columns that are known"
-    raise InputError(
-        "catalogue", ", ".join(unknown), expected, before + cure, before + command
-    )
+    cure, command = ignoring(["*"] if len(unknown) > _MOST_NAMED else unknown, left_out)
+    cures = before + cure, before + command
+    raise InputError("catalogue", ", ".join(unknown), "columns that are known", *cures)
 
 
 def _check_structure(

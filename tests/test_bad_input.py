@@ -16,6 +16,7 @@ from astropy.table import Table
 from argdask import cli
 
 COMMANDS = ("generate", "inspect", "verify", "recipe", "preview", "seds", "export")
+COMMANDS += ("status", "finalise")
 
 
 def text(content: str, name: str = "bad.yaml") -> str:
@@ -208,6 +209,60 @@ FILL = "fill it in, drop the row, or leave out the column"
 Case = tuple[Callable[[], list[str]], str, str, str]
 
 RECIPES: dict[str, Case] = {
+    "names with commas in place of a list": (
+        lambda: choice("filters=acs_wfc_f814w,wfc3_ir_f160w"),
+        "filters",
+        "acs_wfc_f814w,wfc3_ir_f160w",
+        "write [acs_wfc_f814w,wfc3_ir_f160w]",
+    ),
+    "end of a filter's name": (
+        lambda: choice("filters=[F814W]"),
+        "filters",
+        "F814W",
+        "nearest: acs_wfc_f814w",
+    ),
+    "survey in place of keys": (
+        lambda: choice("observation=candels-deep"),
+        "observation",
+        "candels-deep",
+        "write {preset: candels-deep}",
+    ),
+    "survey of the target in place of keys": (
+        lambda: choice("observation.target=candels-deep"),
+        "observation.target",
+        "candels-deep",
+        "write {preset: candels-deep}",
+    ),
+    "width in place of a PSF": (
+        lambda: choice("observation.psf=0.1"),
+        "observation.psf",
+        "0.1",
+        "write {psf_fwhm: 0.1}",
+    ),
+    "file in place of a catalogue's keys": (
+        lambda: choice("catalogue=t.csv"),
+        "catalogue",
+        "t.csv",
+        "write {path: t.csv}",
+    ),
+    "tab": (
+        lambda: ["--recipe", text("scale:\n\tmax: 3\n")],
+        "recipe",
+        "bad.yaml (line 2) with a tab",
+        "use blanks",
+    ),
+    "tab after a colon": (
+        lambda: ["--recipe", text("seed:\t7\n")],
+        "recipe",
+        "bad.yaml (line 1) with a tab",
+        "use blanks",
+    ),
+    "preview of nothing": (
+        lambda: ["preview", "nothing.zarr", "-o", "p.png"],
+        "store or recipe",
+        "nothing.zarr (no such file or folder)",
+        "check the path",
+    ),
     "unknown key": (
         lambda: choice("sead=3"),
         "sead",
@@ -1212,6 +1267,12 @@ CATALOGUES: dict[str, Case] = {
         "ra, dec",
         '; --set "catalogue.ignore=[x,ra,dec]"',
     ),
+    "CSV with semicolons": (
+        lambda: csv("z_in;z_out\n0.5;1\n"),
+        "catalogue",
+        "(separated by ;?)",
+        "write commas",
+    ),
     "column twice": (
         lambda: csv("z_in,z_in\n1,1\n"),
         "catalogue.z_in",
@@ -1417,6 +1478,30 @@ CATALOGUES: dict[str, Case] = {
 }
 
 PLACES: dict[str, Case] = {
+    "status of nothing": (
+        lambda: ["status", "nope.zarr"],
+        "store",
+        "nope.zarr (no such folder)",
+        "check the path",
+    ),
+    "verification of nothing": (
+        lambda: ["verify", "nope.zarr"],
+        "store",
+        "nope.zarr (no such folder)",
+        "check the path",
+    ),
+    "end of nothing": (
+        lambda: ["finalise", "nope.zarr"],
+        "store",
+        "nope.zarr (no such folder)",
+        "`argdask init` makes one",
+    ),
+    "status of a file": (
+        lambda: ["status", text("mine")],
+        "store",
+        "bad.yaml (a file)",
+        "check the path",
+    ),
     "cluster of no kind": (
         lambda: ["--cluster", "moon"],
         "cluster",

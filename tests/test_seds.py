@@ -15,6 +15,7 @@ from typing import Any
 import astropy.cosmology
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from astropy import units as u
@@ -36,6 +37,7 @@ from argdask.seds import (
     cosmology,
     select_filters,
 )
+from argdask.tables import read_table
 
 Floats = NDArray[np.float64]
 
@@ -149,6 +151,14 @@ def test_what_is_no_flux_density_is_refused(
     )
     assert error.value == units
     assert "a flux density per frequency" in error.expected
+
+
+@pytest.mark.parametrize(
+    "table", [{"z_in": [0.5]}, pd.DataFrame({"z_in": [0.5]}), read_table({"z_in": [1]})]
+)
+def test_a_table_in_the_place_of_a_grid_is_told(table: Any) -> None:
+    told = "a table of galaxies: pass it as catalogue="
+    refuses("seds", told, lambda: check_seds(table))
 
 
 def small_smpy(

@@ -354,7 +354,8 @@ def test_unknown_columns_can_be_left_out() -> None:
         (
             ["Sersic_Indx"],
             (),
-            "got Sersic_Indx, expected columns that are known; nearest: sersic_index",
+            "got Sersic_Indx, expected columns that are known; nearest: sersic_index "
+            "for Sersic_Indx; or ",
             "; or ignore=['Sersic_Indx']",
             '; or --set "catalogue.ignore=[Sersic_Indx]"',
         ),
