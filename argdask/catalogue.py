@@ -41,7 +41,8 @@ class Catalogue:
     recipe
         The choices.
     seds
-        The SED grid (redshift, filter, template) [uJy].
+        The SED grid (redshift, filter, template), in the unit of its attribute `units`,
+        in uJy where it has none.
     table
         A user's catalogue, of which all columns take the place of drawn ones.
     images

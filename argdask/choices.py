@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from argdask.errors import InputError, nearest
+from argdask.yaml_files import list_of_texts
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -78,6 +79,9 @@ class Choices(BaseModel, metaclass=_OneLine):
     CALLED: ClassVar[tuple[str, str]] = "recipe", "argdask recipe"
     """What the choices are of, and the command that shows every one."""
 
+    MEANT: ClassVar[tuple[str, tuple[type, ...]]] = ("", ())
+    """The key that is meant by one bare value, and the types of such values."""
+
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
@@ -89,6 +93,10 @@ class Choices(BaseModel, metaclass=_OneLine):
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown(cls, data: Any) -> Any:
+        key, kinds = cls.MEANT
+        if isinstance(data, kinds) and not isinstance(data, bool):
+            meant = f"write {{{key}: {data}}}"
+            raise wrong_choice("", data, "keys with values", meant)
         if isinstance(data, dict):
             for name in data:
                 if name not in cls.model_fields:
@@ -174,6 +182,8 @@ def input_error(
     if details["type"] in _EXPECTED:
         expected = _EXPECTED[details["type"]].format(**context)
     value = "nothing" if details["type"] == "missing" else details["input"]
+    if details["type"] == "tuple_type" and isinstance(value, str):
+        see = f"write {list_of_texts(value.replace(',', ' ').split())}"
     return InputError(field or kind, value, expected, see)
 
 

@@ -187,7 +187,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         _fail(error.format_message(), options.BAD_INPUT)
     except InputError as error:
-        _fail(str(error), options.BAD_INPUT)
+        _fail(error.on_command_line(), options.BAD_INPUT)
     except ImportError as error:  # an extra that is not installed
         _fail(str(error), options.BAD_INPUT)
     except IncompleteError as error:

@@ -68,6 +68,9 @@ def preview(
     from argdask.plotting import save
     from argdask.store.attributes import readable
 
+    if not Path(source).exists():
+        found = f"{source} (no such file or folder)"
+        raise InputError("store or recipe", found, "one of them", "check the path")
     if Path(source).is_dir():
         for name, value in brought.items():
             if value is not None:

@@ -8,7 +8,7 @@ from argdask.errors import InputError, nearest
 from argdask.recipe import ComponentsProfile, Recipe
 from argdask.recipe_profiles import SHARED
 from argdask.schema import flat_name
-from argdask.table_columns import column_of, columns_of, refuse_rows
+from argdask.table_columns import column_of, columns_of, ignoring, refuse_rows
 from argdask.tables import UserTable
 
 __all__ = ["check_components"]
@@ -35,12 +35,14 @@ def check_components(
         the templates of some components only are known and redshifts are to be drawn.
     """
     for name in table.names:
-        _check_use(table, name, profile)
+        _check_use(table, name, recipe, profile)
     _check_fractions(table, profile)
     _check_templates(table, recipe, profile)
 
 
-def _check_use(table: UserTable, name: str, profile: ComponentsProfile) -> None:
+def _check_use(
+    table: UserTable, name: str, recipe: Recipe, profile: ComponentsProfile
+) -> None:
     column = column_of(name, table.components)
     assert column is not None, "unknown columns have been refused"
     unused = name in (*profile.columns, "sed_index") or name.startswith("template_")
@@ -57,11 +59,15 @@ def _check_use(table: UserTable, name: str, profile: ComponentsProfile) -> None:
     every = [one.name for one in known.values() if one.component]
     if any(one.variable == column.meaning for one in known.values()):
         every = [one.name for one in known.values() if one.variable == column.meaning]
+    before = f"nearest: {nearest(name, every)}; or "
+    left_out = recipe.catalogue.ignore if recipe.catalogue else ()
+    cure, command = ignoring([name], left_out)
     raise InputError(
         f"catalogue.{name}",
         f"a column, and components {', '.join(profile.components)}",
         "a column of one of them",
-        f"nearest: {nearest(name, every)}; or ignore=['{name}']",
+        before + cure,
+        before + command,
     )
 
 

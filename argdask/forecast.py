@@ -149,7 +149,8 @@ def plan(
     recipe
         The choices; the defaults if left out.
     seds
-        The SED grid (redshift, filter, template) [uJy]; the built-in one if left out.
+        The SED grid (redshift, filter, template), in the unit of its attribute `units`,
+        in uJy where it has none; the built-in one if left out.
     catalogue
         A table of galaxies, as for `argdask.write`.
     store_format

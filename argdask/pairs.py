@@ -42,7 +42,8 @@ def simulate(
     recipe
         The choices; the defaults if left out.
     seds
-        The SED grid (redshift, filter, template) [uJy]; the built-in one if left out.
+        The SED grid (redshift, filter, template), in the unit of its attribute `units`,
+        in uJy where it has none; the built-in one if left out.
     galaxies
         Ids of the galaxies; all of the recipe's if left out. Any id from 0 on will do,
         or any of the table: a galaxy has the same pixels alone and in any set.
@@ -91,7 +92,8 @@ def build(
     recipe
         The choices; the defaults if left out.
     seds
-        The SED grid (redshift, filter, template) [uJy]; the built-in one if left out.
+        The SED grid (redshift, filter, template), in the unit of its attribute `units`,
+        in uJy where it has none; the built-in one if left out.
     chunks
         Galaxies in a chunk. One task makes all images of a chunk.
     catalogue

@@ -72,6 +72,9 @@ _Sersic: TypeAlias = SersicProfile | Component
 
 
 def _read_shape(data: Any) -> Any:
+    if isinstance(data, str):
+        expected = "a number, or a list of rows and columns"
+        raise wrong_choice("", data, expected, "write 60, or [60,80]")
     return (data, data) if isinstance(data, int) else data
 
 

@@ -42,6 +42,7 @@ _Amount = Annotated[float, Field(ge=0, le=1e30)]
 class GaussianPSF(Choices):
     """A circular Gaussian."""
 
+    MEANT = "psf_fwhm", (int, float)
     name: Literal["gaussian"] = "gaussian"
     """Which point-spread function: gaussian."""
     psf_fwhm: _Width
@@ -251,6 +252,7 @@ _Preset: TypeAlias = Annotated[str, AfterValidator(_check_preset)]
 class Target(Choices):
     """What is different for the image at the higher redshift."""
 
+    MEANT = "preset", (str,)
     preset: _Preset | None = None
     """A survey with PSF and noise of its own; left out: none, or that of the input."""
     survey: str | None = None
@@ -273,6 +275,7 @@ class Target(Choices):
 class Observation(Choices):
     """What telescopes make of the images."""
 
+    MEANT = "preset", (str,)
     preset: _Preset | None = None
     """A survey that gives each filter its PSF and its noise, and the recipe its
     pixel_scale, where these say nothing of it; `argdask recipe --presets` shows all;

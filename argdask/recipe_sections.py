@@ -92,6 +92,8 @@ class Scale(Choices):
 class UserCatalogue(Choices):
     """A table of galaxies, one row for each."""
 
+    MEANT = "path", (str,)
+
     path: str = Field(min_length=1)
     """CSV, ECSV, FITS or Parquet file."""
     units: dict[str, str] = Field(default_factory=dict)

@@ -14,7 +14,7 @@ from argdask.image_light import ImageLight
 from argdask.recipe import SMALLEST_RADIUS, ComponentsProfile, Recipe, SersicProfile
 from argdask.recipe_profiles import by_place
 from argdask.sizes import least_radius
-from argdask.table_columns import column_of, in_order, refuse_rows
+from argdask.table_columns import column_of, ignoring, in_order, refuse_rows
 from argdask.tables import UserTable, read_table
 
 __all__ = ["check_centres", "check_images", "completed", "fitted_table", "table_of"]
@@ -174,34 +174,23 @@ def fitted_table(
     law = recipe.brightness.law
     for name, wanted in (("magnitude", "equal"), ("stellar_mass", "stellar_mass")):
         if name in table.names and law != wanted:
-            raise InputError(
-                f"catalogue.{name}",
-                f"a column, and brightness.law {law}",
-                f"brightness.law {wanted}",
-                f"set it, or ignore the column: ignore=['{name}']",
-            )
+            found, expected = f"brightness.law {law}", f"brightness.law {wanted}"
+            _refuse_column(recipe, name, found, expected, "set it")
     if images is not None:
-        table = _with_images(table, images)
+        table = _with_images(table, images, recipe)
     elif unused := {"image", "image_redshift"} & set(table.names):
         name = min(unused)
-        raise InputError(
-            f"catalogue.{name}",
-            f"a column, and profile {recipe.profile.name}",
-            "a profile of images",
-            f"ignore the column: ignore=['{name}']",
-        )
+        found = f"profile {recipe.profile.name}"
+        _refuse_column(recipe, name, found, "a profile of images")
     if isinstance(recipe.profile, ComponentsProfile):
         check_components(table, recipe, recipe.profile)
     for name in table.names:
         column = column_of(name, table.components)
         assert column is not None, "unknown columns have been refused"
         if column.component and not isinstance(recipe.profile, ComponentsProfile):
-            raise InputError(
-                f"catalogue.{name}",
-                f"a column, and profile {recipe.profile.name}",
-                "a profile of components",
-                f"set profile.name to components, or ignore=['{name}']",
-            )
+            found = f"profile {recipe.profile.name}"
+            expected, cure = "a profile of components", "set profile.name to components"
+            _refuse_column(recipe, name, found, expected, cure)
         if column.meaning == "half_light_radius":
             _check_radius(table, name, least_radius(recipe, seds))
     return table.check_against(seds)
@@ -263,15 +252,27 @@ def check_centres(recipe: Recipe, table: UserTable | None) -> None:
             )
 
 
-def _with_images(table: UserTable, images: ImageLight) -> UserTable:
+def _refuse_column(
+    recipe: Recipe, name: str, found: str, expected: str, other: str = ""
+) -> None:
+    """Refuse a column that the recipe has no use for."""
+    before = f"{other}, or " if other else "ignore the column: "
+    left_out = recipe.catalogue.ignore if recipe.catalogue else ()
+    cure, command = ignoring([name], left_out)
+    raise InputError(
+        f"catalogue.{name}",
+        f"a column, and {found}",
+        expected,
+        before + cure,
+        before + command,
+    )
+
+
+def _with_images(table: UserTable, images: ImageLight, recipe: Recipe) -> UserTable:
     unused = [name for name in table.names if name in SersicProfile().columns]
     if unused:
-        raise InputError(
-            f"catalogue.{unused[0]}",
-            "a column, and profile images",
-            "a profile that has it",
-            f"ignore the column: ignore=['{unused[0]}']",
-        )
+        expected = "a profile that has it"
+        _refuse_column(recipe, unused[0], "profile images", expected)
     values = dict(table.values)
     if "image" not in values:
         if not images.once and "image_redshift" in values:

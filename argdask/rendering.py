@@ -26,6 +26,10 @@ __all__ = [
 # Galaxies whose columns are held at once while the brightest pixel is sought.
 _BATCH = 16384
 
+# What single precision holds of fluxes [uJy] and of the scale, far from any real one.
+_FAINTEST, _BRIGHTEST = 1e-30, 1e30
+_CURE = "correct the brightness of this galaxy, or the units of the SED grid"
+
 
 def render_stamps(
     recipe: Recipe,
@@ -104,13 +108,19 @@ def resolve_scale(catalogue: Catalogue) -> float:
     Raises
     ------
     InputError
-        If no galaxy that counts has any light in its frame.
+        If no galaxy that counts has any light in its frame, or light or the scale are
+        numbers that no galaxy has.
     """
     recipe = catalogue.recipe
     rule = recipe.scale
     if not isinstance(rule, Scale):
         return 1.0 if rule is None else float(rule)
-    brightest = max(float(light.max()) for light in _light(catalogue, rule))
+    brightest, row, start = 0.0, 0, 0
+    for light in _light(catalogue, rule):
+        place = int(np.argmax(light))
+        if not light[place] <= brightest:
+            brightest, row = float(light[place]), start + place
+        start += light.size
     if not 0 < brightest < np.inf:
         raise InputError(
             "scale",
@@ -118,7 +128,17 @@ def resolve_scale(catalogue: Catalogue) -> float:
             "light in some frame",
             "check offsets, sizes and filters, or give the scale as a number",
         )
-    return rule.max / brightest
+    scale = rule.max / brightest
+    if not _FAINTEST <= scale <= _BRIGHTEST:
+        galaxy = catalogue.ids(row, row + 1)[0]
+        raise InputError(
+            "scale",
+            f"{scale:g}, by the brightest input pixel, {brightest:g} uJy of galaxy "
+            f"{galaxy}",
+            f"a number from {_FAINTEST:g} to {_BRIGHTEST:g}",
+            f"{_CURE}, or choose another scale.max",
+        )
+    return scale
 
 
 def is_scale_of_fewer(catalogue: Catalogue, scale: float) -> bool:
@@ -156,9 +176,26 @@ def _light(catalogue: Catalogue, rule: Scale) -> Iterator[NDArray[np.float64]]:
     so_far = 0.0
     for start in range(0, last, _BATCH):
         columns = catalogue.columns(catalogue.ids(start, min(start + _BATCH, last)))
+        _check_fluxes(columns)
         light = _brightest_inputs(catalogue, columns, so_far)
         so_far = max(so_far, float(light.max()))
         yield light
+
+
+def _check_fluxes(columns: Columns) -> None:
+    """Refuse fluxes that are no galaxy's, such as those of a missing magnitude."""
+    for name in ("flux_in", "flux_out"):
+        flux = columns[name]
+        wrong = ~(flux <= _BRIGHTEST)
+        if wrong.any():
+            row, band = np.argwhere(wrong)[0]
+            raise InputError(
+                "scale",
+                f"{name} of {flux[row, band]:g} uJy of galaxy "
+                f"{columns['galaxy_id'][row]}",
+                f"fluxes up to {_BRIGHTEST:g} uJy",
+                _CURE,
+            )
 
 
 def _brightest_inputs(

@@ -77,8 +77,9 @@ def write(
     path
         Where the store is or shall be.
     seds
-        The SED grid (redshift, filter, template) [uJy]; the store's own where there is
-        a store, else the built-in one, if left out.
+        The SED grid (redshift, filter, template), in the unit of its attribute `units`,
+        in uJy where it has none; the store's own where there is a store, else the
+        built-in one, if left out.
     catalogue
         A table of galaxies whose columns take the place of drawn ones: what
         `argdask.read_table` returns or reads. The store's own where there is a store,

@@ -27,10 +27,6 @@ __all__ = ["read_seds", "write_seds"]
 
 _HDF5, _NETCDF3, _ZIP, _NPY = b"\x89HDF\r\n\x1a\n", b"CDF", b"PK", b"\x93NUMPY"
 
-# Fluxes in a file that states one of these are multiplied by it to be in uJy.
-_MICROJANSKYS = {"uJy": 1.0, "µJy": 1.0, "μJy": 1.0, "microJy": 1.0, "microjansky": 1.0}
-_MICROJANSKYS |= {"nJy": 1e-3, "mJy": 1e3, "Jy": 1e6}
-
 _CURE = "give a file of netCDF, Zarr, .npz or .npy, or one that smpy wrote"
 
 
@@ -68,7 +64,8 @@ def read_seds(
     -------
     DataArray
         Fluxes (redshift, filter, template), uJy, as `check_seds` returns them. Fluxes
-        without a unit are taken to be in uJy; those of smpy are for one solar mass.
+        in any other flux density per frequency are converted; those without a unit are
+        taken to be in uJy; those of smpy are for one solar mass.
 
     Raises
     ------
@@ -227,13 +224,9 @@ def _grid_of(dataset: xr.Dataset, path: Path) -> xr.DataArray:
             flux = flux.drop_vars([name])
         elif coordinate.dtype.kind in "SO":
             flux = flux.assign_coords({name: (coordinate.dims, _texts(coordinate))})
-    units = flux.attrs.get("units")
-    if units is not None and units not in _MICROJANSKYS:
-        expected = f"one of {', '.join(_MICROJANSKYS)}"
-        raise InputError("seds.units", units, expected, "convert the fluxes to uJy")
-    factor = _MICROJANSKYS[units] if units else 1.0
-    attrs = {"source": path.name, **dataset.attrs, **flux.attrs}
-    return flux.copy(data=flux.values * factor).assign_attrs(attrs)
+    whole = {name: one for name, one in dataset.attrs.items() if name != "units"}
+    attrs = {"source": path.name, **whole, **flux.attrs}
+    return flux.assign_attrs(attrs)
 
 
 def _texts(coordinate: xr.DataArray) -> np.ndarray[Any, Any]:

@@ -35,6 +35,7 @@ _SOURCES = (
     "igm.py",
     "photometry.py",
     "sed_building.py",
+    "sed_checks.py",
     "sed_choices.py",
     "sed_labels.py",
     "sed_sources.py",

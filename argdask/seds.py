@@ -15,6 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from argdask.cosmologies import DEFAULT_COSMOLOGY, checked_cosmology
 from argdask.errors import InputError, nearest
 from argdask.interpolation import flux_at
+from argdask.sed_checks import (
+    DIMS,
+    check_history,
+    check_structure,
+    check_values,
+    microjanskys,
+)
 
 __all__ = [
     "DEFAULT_COSMOLOGY",
@@ -28,8 +35,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-
-DIMS = ("redshift", "filter", "template")
 
 # Unit and meaning of the coordinates that argdask itself knows.
 _LABELS = {
@@ -58,21 +63,22 @@ def check_seds(seds: xr.DataArray) -> xr.DataArray:
     Parameters
     ----------
     seds
-        Fluxes, uJy, with dims redshift, filter and template in any order, and
-        coordinates `redshift`, `filter` (names) and `wavelength` (of the filters,
-        Angstrom). It is not changed.
+        Fluxes with dims redshift, filter and template in any order, and coordinates
+        `redshift`, `filter` (names) and `wavelength` (of the filters, Angstrom). They
+        are in the unit of the attribute `units`, any flux density per frequency that
+        astropy reads; in uJy where there is none. It is not changed.
 
     Returns
     -------
     DataArray
-        `flux` in float64, dims (redshift, filter, template), redshifts rounded to 1e-9
-        and ascending, with the mask `valid` (redshift, template) and the attributes
-        `cosmology`, `source` and `per_solar_mass`.
+        `flux` in float64 [uJy], dims (redshift, filter, template), redshifts rounded to
+        1e-9 and ascending, with the mask `valid` (redshift, template) and the
+        attributes `cosmology`, `source` and `per_solar_mass`.
 
     Raises
     ------
     InputError
-        Something is missing, repeated, negative or of the wrong kind.
+        Something is missing, repeated, negative, of the wrong kind or unit.
 
     Notes
     -----
@@ -90,14 +96,20 @@ def check_seds(seds: xr.DataArray) -> xr.DataArray:
     - that all other coordinates along template, but `template_name`, are equal for
       templates of one history.
     """
-    _check_structure(seds)
+    check_structure(seds)
+    factor = microjanskys(seds.attrs.get("units"))
     # Levels of a stacked index become plain coordinates, which every store can hold.
     seds = seds.reset_index([name for name in seds.indexes if name == "template"])
     seds = seds.transpose(*DIMS)
     redshift = np.round(np.asarray(seds["redshift"].values, float), 9)
-    flux = np.array(seds.values, dtype=np.float64, order="C")
-    _check_values(seds, redshift, flux)
-    _check_history(seds)
+    given = seds.values
+    if factor != 1.0:
+        # In the precision that it has, but not in half of it, which ends at 65504.
+        half = given.dtype == np.float16
+        given = (given.astype(np.float32) if half else given) * factor
+    flux = np.array(given, dtype=np.float64, order="C")
+    check_values(seds, redshift, flux)
+    check_history(seds)
     usable = np.isfinite(flux).all(axis=1) & (flux != 0).any(axis=1)
     if "valid" in seds.coords:
         usable &= seds["valid"].transpose("redshift", "template").values.astype(bool)
@@ -122,73 +134,6 @@ def check_seds(seds: xr.DataArray) -> xr.DataArray:
         )
     checked = xr.DataArray(flux, dims=DIMS, coords=coords, name="flux", attrs=attrs)
     return checked.isel(redshift=np.argsort(redshift))
-
-
-def _check_structure(seds: xr.DataArray) -> None:
-    if not isinstance(seds, xr.DataArray) or set(seds.dims) != set(DIMS):
-        found = seds.dims if isinstance(seds, xr.DataArray) else type(seds).__name__
-        cure = "name its dims so, or use read_seds or default_seds"
-        raise InputError("seds", found, f"a DataArray with dims {DIMS}", cure)
-    axes = {"redshift": "redshift", "filter": "filter", "wavelength": "filter"}
-    for name, dim in axes.items():
-        if name not in seds.coords or seds[name].dims != (dim,):
-            cure = f"add one: seds.assign_coords({name}=('{dim}', ...))"
-            raise InputError(f"seds.{name}", "none", f"a coordinate along {dim}", cure)
-    for values in (seds, seds["redshift"], seds["wavelength"]):
-        if values.dtype.kind not in "fiu":
-            name = "seds" if values is seds else f"seds.{values.name}"
-            raise InputError(name, values.dtype, "real numbers", "convert it")
-    if "valid" in seds.coords and set(seds["valid"].dims) != {"redshift", "template"}:
-        cure = "transpose or drop it"
-        raise InputError("seds.valid", seds["valid"].dims, "redshift, template", cure)
-    if 0 in seds.shape or seds.sizes["redshift"] < 2:
-        expected = "at least two redshifts, a filter and a template"
-        raise InputError("seds", dict(seds.sizes), expected, "give a larger grid")
-
-
-def _check_values(seds: xr.DataArray, redshift: Floats, flux: Floats) -> None:
-    """Check the values of a grid in canonical order."""
-    if not np.all((redshift > 0) & np.isfinite(redshift)):
-        bad = float(redshift[~((redshift > 0) & np.isfinite(redshift))][0])
-        raise InputError("seds.redshift", bad, "redshifts above 0", "drop this one")
-    names = seds["filter"].values.tolist()
-    for field, values in {"redshift": redshift.tolist(), "filter": names}.items():
-        twice = [value for value in values if values.count(value) > 1]
-        if twice:
-            cure = "drop or rename one of the two"
-            raise InputError(f"seds.{field}", twice[0], "each value once", cure)
-    if not all(isinstance(name, str) and name for name in names):
-        cure = "name the filters, as acs_wfc_f606w"
-        raise InputError("seds.filter", names, "names", cure)
-    wavelength = seds["wavelength"].values
-    if not np.all((wavelength > 0) & np.isfinite(wavelength)):
-        cure = "give each filter a wavelength in Angstrom"
-        raise InputError("seds.wavelength", wavelength, "values above 0", cure)
-    if np.any(flux < 0):
-        z, band, template = np.argwhere(flux < 0)[0]
-        wrong = f"{flux[z, band, template]} at z = {redshift[z]}, {names[band]}"
-        cure = "set it to 0 or, if it is unknown, to NaN"
-        where = f"{wrong}, template {template}"
-        raise InputError("seds", where, "fluxes of 0 or more", cure)
-
-
-def _check_history(seds: xr.DataArray) -> None:
-    """Check what a grid says of star formation, where it says something."""
-    kind = seds.attrs.get("star_formation_time", "absolute")
-    if kind not in ("absolute", "relative"):
-        field, expected = "seds.star_formation_time", "absolute or relative"
-        raise InputError(field, kind, expected, "correct this attribute, or drop it")
-    if "surviving_mass" not in seds.coords:
-        return
-    mass = seds["surviving_mass"]
-    expected, cure = "a fraction above 0 and up to 1 for each template", "correct it"
-    if mass.dims != ("template",) or mass.dtype.kind not in "fiu":
-        wrong = f"{mass.dtype} {mass.dims}"
-        raise InputError("seds.surviving_mass", wrong, expected, cure)
-    possible = (mass.values > 0) & (mass.values <= 1)
-    if not possible.all():
-        bad = mass.values[~possible][0].item()
-        raise InputError("seds.surviving_mass", bad, expected, cure)
 
 
 def _plain(attrs: Mapping[Any, Any]) -> dict[str, str | int | float]:

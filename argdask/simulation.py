@@ -49,7 +49,8 @@ class Simulation:
     recipe
         The choices.
     seds
-        The SED grid (redshift, filter, template) [uJy].
+        The SED grid (redshift, filter, template), in the unit of its attribute `units`,
+        in uJy where it has none.
     scale
         What all fluxes are multiplied by; by the recipe's rule if left out.
     table

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from argdask.errors import InputError, nearest
+from argdask.errors import InputError, near
 from argdask.keyed_words import hashed
 
 __all__ = [
@@ -150,8 +150,9 @@ def check_name(split: str, splits: Mapping[str, float]) -> None:
         If it is not among them.
     """
     if split not in splits:
-        near = nearest(str(split), splits)
-        raise InputError("split", split, f"one of {', '.join(splits)}", f"try {near}")
+        found = ", ".join(near(str(split), splits))
+        cure = f"nearest: {found}" if found else "choose one of them"
+        raise InputError("split", split, f"one of {', '.join(splits)}", cure)
 
 
 def _numbers(

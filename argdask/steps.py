@@ -15,6 +15,7 @@ from argdask.recipe import Recipe
 from argdask.replacing import planned_over, set_aside
 from argdask.run import Summary, close, resumable, tidy, work_has_ended
 from argdask.store import closing
+from argdask.store.attributes import no_store
 from argdask.store.receipts import done_receipts
 
 __all__ = ["finalise", "init", "part"]
@@ -37,7 +38,8 @@ def init(
     path
         Where the store is or shall be.
     seds
-        The SED grid (redshift, filter, template) [uJy]; the built-in one if left out.
+        The SED grid (redshift, filter, template), in the unit of its attribute `units`,
+        in uJy where it has none; the built-in one if left out.
     catalogue
         A table of galaxies, as for `argdask.write`.
     overwrite
@@ -153,7 +155,5 @@ def _existing(path: str | Path) -> Work:
     """Find the work at a store that is there."""
     store = store_at(path)
     if not store.exists():
-        raise InputError(
-            "store", str(store), "a store that argdask made", "`argdask init` makes one"
-        )
+        raise no_store(store, "`argdask init` makes one")
     return planned(None, store, None, None)

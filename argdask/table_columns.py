@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from argdask.errors import InputError
 from argdask.recipe import SersicProfile
 from argdask.schema import VARIABLES, flat_name
 from argdask.table_files import RawColumn
+from argdask.yaml_files import list_of_texts
 
 __all__ = [
     "COLUMNS",
@@ -21,6 +22,7 @@ __all__ = [
     "checked",
     "column_of",
     "columns_of",
+    "ignoring",
     "in_order",
     "refuse_rows",
 ]
@@ -86,7 +88,7 @@ def _known() -> dict[str, Column]:
         Column("z_out", "real"),
         Column("sed_index", "whole", low=0),
         Column("template_name", "text"),
-        Column("magnitude", "real", VARIABLES["magnitude"].units),
+        Column("magnitude", "real", VARIABLES["magnitude"].units, -40.0, 60.0),
         Column("stellar_mass", "real", VARIABLES["stellar_mass"].units),
     ]
     for name in SersicProfile().columns:
@@ -173,6 +175,25 @@ def in_order(names: list[str]) -> list[str]:
     return known + sorted(name for name in names if name not in order)
 
 
+def ignoring(names: Iterable[str], before: Iterable[str] = ()) -> tuple[str, str]:
+    """Say how columns are left out, for the cure of an error.
+
+    Parameters
+    ----------
+    names
+        The columns.
+    before
+        What is left out already.
+
+    Returns
+    -------
+    tuple of str
+        What to write in Python, and on a command line.
+    """
+    every = [*before, *names]
+    return f"ignore={every}", f'--set "catalogue.ignore={list_of_texts(every)}"'
+
+
 def checked(column: Column, raw: RawColumn, stated: str | None) -> NDArray[Any]:
     """Bring a column to its type and unit, and look at every value.
 
@@ -218,11 +239,16 @@ def checked(column: Column, raw: RawColumn, stated: str | None) -> NDArray[Any]:
         # A conversion can leave the real numbers: the magnitude of a negative flux.
         refuse_rows(column.name, ~np.isfinite(numbers), values, column.expected, _FILL)
     wrong = (numbers < column.low) | (numbers > column.high)
+    if column.meaning == "position_angle" and wrong.any():
+        # An angle and the same plus 180 deg are one; some programs have -90 to 90.
+        numbers[wrong] %= 180.0
+        wrong[:] = False
     if column.meaning in _ABOVE_ZERO:
         wrong |= numbers <= 0
     cure = "correct it, or drop the row"
-    if column.meaning == "position_angle":
-        cure = "an angle and the same plus 180 deg are one: take it modulo 180 deg"
+    if column.meaning == "magnitude":
+        cure = "99 and -99 stand for missing in many catalogues: drop the row, fill it "
+        cure += "in, or leave out the column to have it drawn"
     refuse_rows(column.name, wrong, numbers, column.expected, cure)
     return numbers
 
@@ -263,14 +289,15 @@ def refuse_rows(
 def _each(
     column: Column, values: NDArray[Any], convert: Callable[[Any], Any]
 ) -> list[Any]:
-    """Convert values one by one, to be able to name the one that does not."""
+    """Convert values one by one, to be able to name those that do not."""
     converted = []
+    wrong = np.zeros(values.size, bool)
     for row, value in enumerate(values.tolist()):
         try:
             converted.append(convert(value))
         except (TypeError, ValueError, OverflowError):
-            wrong = np.arange(values.size) == row
-            refuse_rows(column.name, wrong, values, column.expected, _FILL)
+            wrong[row] = True
+    refuse_rows(column.name, wrong, values, column.expected, _FILL)
     return converted
 
 

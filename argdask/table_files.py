@@ -197,8 +197,20 @@ def _read_text(path: Path, kind: str) -> Any:
         raise ValueError("it is empty")
     if kind == "ecsv":
         return astropy.io.ascii.read(text + "\n", format=kind)
-    _refuse_twice(text[: text.find("\n")].strip().split(","))
+    header = text[: text.find("\n")].strip()
+    _refuse_other_separators(path, header)
+    _refuse_twice(header.split(","))
     return astropy.io.ascii.read(text + "\n", format=kind, guess=False)
+
+
+def _refuse_other_separators(path: Path, header: str) -> None:
+    """Refuse a table whose names stand between other signs than commas."""
+    for sign, shown in ((";", ";"), ("\t", "tabs")):
+        if sign in header and "," not in header:
+            expected = "columns separated by commas"
+            cure = f"write commas, or give pandas.read_csv(path, sep={sign!r})"
+            found = f"{path} (separated by {shown}?)"
+            raise InputError("catalogue", found, expected, cure)
 
 
 def _refuse_twice(names: Iterable[str]) -> None:

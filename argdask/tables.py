@@ -14,13 +14,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from argdask.errors import InputError, nearest
+from argdask.errors import InputError, near, nearest
 from argdask.recipe import ComponentsProfile
 from argdask.schema import VARIABLES
 from argdask.table_columns import (
     checked,
     column_of,
     columns_of,
+    ignoring,
     in_order,
     refuse_rows,
 )
@@ -30,6 +31,9 @@ from argdask.table_templates import choose_templates
 __all__ = ["UserTable", "read_table"]
 
 _NAMES = {"template_name": "name of the template"}
+
+# Unknown columns that are named one by one in what to do about them.
+_MOST_NAMED = 8
 
 _BULGE_AND_DISC = tuple(ComponentsProfile(name="components").components)
 
@@ -314,19 +318,31 @@ def _choose(
     left_out: list[str], components: tuple[str, ...], names: list[str]
 ) -> list[str]:
     """Return the columns that are wanted, and refuse unknown ones."""
-    chosen = []
+    chosen: list[str] = []
+    unknown: list[str] = []
     for name in names:
         known = column_of(name, components) is not None
         if name in left_out or (
             not known and any(fnmatch.fnmatchcase(name, one) for one in left_out)
         ):
             continue
-        if not known:
-            near = nearest(name, columns_of(components))
-            cure = f"nearest: {near}; or ignore=['{name}']"
-            raise InputError("catalogue", name, "a column that is known", cure)
-        chosen.append(name)
+        (chosen if known else unknown).append(name)
+    if unknown:
+        _refuse_unknown(unknown, left_out, components)
     return chosen
+
+
+def _refuse_unknown(
+    unknown: list[str], left_out: list[str], components: tuple[str, ...]
+) -> None:
+    """Refuse columns that mean nothing, all at once."""
+    every = columns_of(components)
+    alike = [(one, name) for name in unknown for one in near(name, every, 1)]
+    told = ", ".join(f"{one} for {name}" for one, name in alike)
+    before = f"nearest: {told}; or " if told else ""
+    cure, command = ignoring(["*"] if len(unknown) > _MOST_NAMED else unknown, left_out)
+    cures = before + cure, before + command
+    raise InputError("catalogue", ", ".join(unknown), "columns that are known", *cures)
 
 
 def _check_structure(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,13 @@ import yaml
 
 from argdask.errors import InputError
 
-__all__ = ["YAML_ERRORS", "RepeatedKeyError", "parse_yaml", "read_yaml"]
+__all__ = [
+    "YAML_ERRORS",
+    "RepeatedKeyError",
+    "list_of_texts",
+    "parse_yaml",
+    "read_yaml",
+]
 
 # Besides its own, yaml lets through Python's errors about dates, digits and nesting.
 YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
@@ -56,6 +64,30 @@ def parse_yaml(text: str) -> Any:
     return yaml.load(text, Loader=_Loader)
 
 
+def list_of_texts(texts: Iterable[str]) -> str:
+    """Write texts as a YAML list in one line, for within double quotes of a shell.
+
+    Parameters
+    ----------
+    texts
+        The texts.
+
+    Returns
+    -------
+    str
+        As ``[ra,dec]``, with single quotes where YAML would read something else.
+    """
+    return f"[{','.join(map(_quoted, texts))}]"
+
+
+def _quoted(text: str) -> str:
+    with contextlib.suppress(*YAML_ERRORS):
+        if parse_yaml(f"[{text}]") == [text]:
+            return text
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
+
+
 def read_yaml(
     path: str | Path, field: str = "recipe", command: str = "argdask recipe"
 ) -> dict[str, Any]:
@@ -82,7 +114,8 @@ def read_yaml(
     """
     example = f"see `{command}` for an example"
     try:
-        data = parse_yaml(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        data = parse_yaml(text)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
         raise InputError(
@@ -94,6 +127,10 @@ def read_yaml(
     except YAML_ERRORS as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
+        if "'\\t'" in str(getattr(error, "problem", "")):
+            found = f"{path}{where} with a tab"
+            cure = "use blanks, since YAML knows no tabs"
+            raise InputError(field, found, "valid YAML", cure) from None
         raise InputError(field, str(path), f"valid YAML{where}", example) from None
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise InputError(field, str(path), "keys with values", example)

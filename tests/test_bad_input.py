@@ -16,6 +16,7 @@ from astropy.table import Table
 from argdask import cli
 
 COMMANDS = ("generate", "inspect", "verify", "recipe", "preview", "seds", "export")
+COMMANDS += ("status", "finalise")
 
 
 def text(content: str, name: str = "bad.yaml") -> str:
@@ -208,6 +209,60 @@ FILL = "fill it in, drop the row, or leave out the column"
 Case = tuple[Callable[[], list[str]], str, str, str]
 
 RECIPES: dict[str, Case] = {
+    "names with commas in place of a list": (
+        lambda: choice("filters=acs_wfc_f814w,wfc3_ir_f160w"),
+        "filters",
+        "acs_wfc_f814w,wfc3_ir_f160w",
+        "write [acs_wfc_f814w,wfc3_ir_f160w]",
+    ),
+    "end of a filter's name": (
+        lambda: choice("filters=[F814W]"),
+        "filters",
+        "F814W",
+        "nearest: acs_wfc_f814w",
+    ),
+    "survey in place of keys": (
+        lambda: choice("observation=candels-deep"),
+        "observation",
+        "candels-deep",
+        "write {preset: candels-deep}",
+    ),
+    "survey of the target in place of keys": (
+        lambda: choice("observation.target=candels-deep"),
+        "observation.target",
+        "candels-deep",
+        "write {preset: candels-deep}",
+    ),
+    "width in place of a PSF": (
+        lambda: choice("observation.psf=0.1"),
+        "observation.psf",
+        "0.1",
+        "write {psf_fwhm: 0.1}",
+    ),
+    "file in place of a catalogue's keys": (
+        lambda: choice("catalogue=t.csv"),
+        "catalogue",
+        "t.csv",
+        "write {path: t.csv}",
+    ),
+    "tab": (
+        lambda: ["--recipe", text("scale:\n\tmax: 3\n")],
+        "recipe",
+        "bad.yaml (line 2) with a tab",
+        "use blanks",
+    ),
+    "tab after a colon": (
+        lambda: ["--recipe", text("seed:\t7\n")],
+        "recipe",
+        "bad.yaml (line 1) with a tab",
+        "use blanks",
+    ),
+    "preview of nothing": (
+        lambda: ["preview", "nothing.zarr", "-o", "p.png"],
+        "store or recipe",
+        "nothing.zarr (no such file or folder)",
+        "check the path",
+    ),
     "unknown key": (
         lambda: choice("sead=3"),
         "sead",
@@ -1206,6 +1261,18 @@ CATALOGUES: dict[str, Case] = {
         "sersic_indx",
         "nearest: sersic_index",
     ),
+    "unknown columns": (
+        lambda: csv("ra,dec,z_in\n1,2,0.5\n", *choice("catalogue.ignore=[x]")),
+        "catalogue",
+        "ra, dec",
+        '; --set "catalogue.ignore=[x,ra,dec]"',
+    ),
+    "CSV with semicolons": (
+        lambda: csv("z_in;z_out\n0.5;1\n"),
+        "catalogue",
+        "(separated by ;?)",
+        "write commas",
+    ),
     "column twice": (
         lambda: csv("z_in,z_in\n1,1\n"),
         "catalogue.z_in",
@@ -1333,13 +1400,11 @@ CATALOGUES: dict[str, Case] = {
         "0.05",
         "correct it",
     ),
-    "angle below zero": (
-        lambda: csv(
-            "position_angle\n-5\n", *choice("catalogue.units.position_angle=deg")
-        ),
-        "catalogue.position_angle, row 0",
-        "-5",
-        "modulo 180 deg",
+    "magnitude that stands for missing": (
+        lambda: csv("magnitude\n21\n-99\n"),
+        "catalogue.magnitude, row 1",
+        "-99",
+        "stand for missing in many catalogues: drop the row",
     ),
     "radius of no size": (
         lambda: csv(
@@ -1354,25 +1419,25 @@ CATALOGUES: dict[str, Case] = {
         lambda: csv("magnitude\n20\n", *choice("brightness.law=grid")),
         "catalogue.magnitude",
         "brightness.law grid",
-        "ignore=['magnitude']",
+        '--set "catalogue.ignore=[magnitude]"',
     ),
     "masses without a use": (
         lambda: unit_of("stellar_mass", "solMass"),
         "catalogue.stellar_mass",
         "brightness.law equal",
-        "ignore=['stellar_mass']",
+        '--set "catalogue.ignore=[stellar_mass]"',
     ),
     "images without images": (
         lambda: csv("image\n0\n"),
         "catalogue.image",
         "profile sersic",
-        "ignore=['image']",
+        '--set "catalogue.ignore=[image]"',
     ),
     "redshifts of no images": (
         lambda: csv("image_redshift\n0.1\n"),
         "catalogue.image_redshift",
         "profile sersic",
-        "ignore=['image_redshift']",
+        '--set "catalogue.ignore=[image_redshift]"',
     ),
     "negative redshift of an image": (
         lambda: csv("image_redshift\n-0.1\n", *pictured(images())),
@@ -1402,7 +1467,7 @@ CATALOGUES: dict[str, Case] = {
         lambda: csv("axis_ratio\n0.5\n", *pictured(images())),
         "catalogue.axis_ratio",
         "profile images",
-        "ignore=['axis_ratio']",
+        '--set "catalogue.ignore=[axis_ratio]"',
     ),
     "more galaxies than rows": (
         lambda: csv("z_in\n0.5\n", "--galaxies", "2"),
@@ -1413,6 +1478,30 @@ CATALOGUES: dict[str, Case] = {
 }
 
 PLACES: dict[str, Case] = {
+    "status of nothing": (
+        lambda: ["status", "nope.zarr"],
+        "store",
+        "nope.zarr (no such folder)",
+        "check the path",
+    ),
+    "verification of nothing": (
+        lambda: ["verify", "nope.zarr"],
+        "store",
+        "nope.zarr (no such folder)",
+        "check the path",
+    ),
+    "end of nothing": (
+        lambda: ["finalise", "nope.zarr"],
+        "store",
+        "nope.zarr (no such folder)",
+        "`argdask init` makes one",
+    ),
+    "status of a file": (
+        lambda: ["status", text("mine")],
+        "store",
+        "bad.yaml (a file)",
+        "check the path",
+    ),
     "cluster of no kind": (
         lambda: ["--cluster", "moon"],
         "cluster",

@@ -686,7 +686,7 @@ def test_other_rows_in_any_order_change_no_galaxy(seds, names, rows, choices):
         (
             {"stellar_mass": np.array([1e9]) * astropy.units.Msun},
             "catalogue.stellar_mass: got a column, and brightness.law equal, expected "
-            "brightness.law stellar_mass; set it, or ignore the column",
+            "brightness.law stellar_mass; set it, or ignore=['stellar_mass']",
         ),
         (
             {"image": [0]},

@@ -75,7 +75,7 @@ def told(**choices: object) -> str:
         ({"count": "x"}, "count: got x, expected a whole number; SEE"),
         ({"count": 1.5}, "count: got 1.5, expected a whole number; SEE"),
         ({"count": True}, "count: got True, expected a number, a name or a list; SEE"),
-        ({"names": "abc"}, "names: got abc, expected a list; SEE"),
+        ({"names": "abc"}, "names: got abc, expected a list; write [abc]"),
         ({"size": [1, 2, 3]}, "size: got [1, 2, 3], expected at most 2 of them; SEE"),
         ({"size": [1]}, "size.1: got nothing, expected a value; SEE"),
         ({"inner": 5}, "inner: got 5, expected keys with values; SEE"),

@@ -279,16 +279,16 @@ def test_a_store_of_another_recipe_is_told_and_kept(
     [
         (
             ["inspect", "none.zarr"],
-            "store: got none.zarr, expected a store that argdask",
+            "store: got none.zarr (no such folder), expected a store",
         ),
         (
             ["verify", "none.zarr"],
-            "store: got none.zarr, expected a store that argdask",
+            "store: got none.zarr (no such folder), expected a store",
         ),
         (["verify", "none.zarr", "--sample", "0"], "0 is not in the range x>=1"),
         (
             ["preview", "none.zarr", "-o", "p.png"],
-            "recipe: got none.zarr, expected a read",
+            "store or recipe: got none.zarr (no such file or folder), ",
         ),
         (
             ["preview", ".", "-o", "p.png"],

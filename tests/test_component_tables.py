@@ -207,18 +207,18 @@ SINGLE = {"profile": {"name": "sersic"}}
         (
             {"bulge_half_light_radus": [1.0]},
             {},
-            "catalogue: got bulge_half_light_radus, expected a column that is known; "
+            "catalogue: got bulge_half_light_radus, expected columns that are known; "
             "nearest: bulge_half_light_radius",
         ),
         (
             {"bar_sersic_index": [1.0]},
             {},
-            "catalogue: got bar_sersic_index, expected a column that is known; nearest",
+            "catalogue: got bar_sersic_index, expected columns that are known; nearest",
         ),
         (
             {"bulge_light_fraction": [0.3]},
             {},
-            "catalogue: got bulge_light_fraction, expected a column that is known; ne",
+            "catalogue: got bulge_light_fraction, expected columns that are known; ne",
         ),
         (
             {"bulge_half_light_radius": [1.0]},

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argdask.errors import IncompleteError, InputError, nearest
+from argdask.errors import IncompleteError, InputError, near, nearest
 
 
 def test_an_input_error_names_field_value_expectation_and_cure():
@@ -54,6 +54,23 @@ def test_an_incomplete_store_is_not_bad_input():
 )
 def test_the_nearest_names_come_first(name, expected):
     assert nearest(name, ["galaxies", "seed", "pixel_scale", "filters"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("F814W", ["acs_wfc_f814w", "wfc3_uvis_f814w"]),
+        ("WFC3", ["wfc3_ir_f160w", "wfc3_uvis_f814w"]),
+        ("acs_wfc_f841w", ["acs_wfc_f814w"]),
+        ("Y", ["hsc_y"]),
+        ("f8", []),
+        ("u", []),
+        ("", []),
+    ],
+)
+def test_names_are_near_by_their_ends_and_in_any_case(name, expected):
+    known = ["acs_wfc_f814w", "wfc3_uvis_f814w", "wfc3_ir_f160w", "hsc_y"]
+    assert near(name, known)[: max(len(expected), 1)] == expected
 
 
 def test_no_more_names_are_told_than_asked_for():

@@ -448,6 +448,17 @@ def test_unknown_variables_are_refused(seds, wrong):
     assert "expected among input, target; nearest: input" in message
 
 
+@pytest.mark.parametrize("make", [simulate, build])
+def test_fluxes_are_in_the_unit_that_the_grid_states(seds, make):
+    recipe = Recipe(galaxies=3, image_shape=4, scale=1, brightness={"law": "grid"})
+    plain = make(recipe, seds)["flux_in"]
+    for units, factor in (("nJy", 1e-3), ("Jy", 1e6)):
+        found = make(recipe, seds.assign_attrs(units=units))["flux_in"]
+        np.testing.assert_allclose(found, plain * factor, rtol=1e-12)
+    with pytest.raises(InputError, match=r"seds\.units: got mag, "):
+        make(recipe, seds.assign_attrs(units="mag"))
+
+
 @pytest.mark.parametrize("chunks", [0, -1, 1.5, "auto", None, True, (5, 5)], ids=str)
 def test_what_is_no_number_of_galaxies_in_a_chunk_is_refused(seds, chunks):
     message = told(build, Recipe(**SMALL), seds, chunks=chunks)

@@ -267,7 +267,7 @@ def test_where_an_image_is_and_how_layers_are_named_is_not():
             {"spf": 1},
             ".spf: got an unknown key, expected a key of the recipe; nearest:",
         ),
-        ({"psf": 3}, f".psf: got 3, expected keys with values; {SEE}"),
+        ({"psf": 3}, ".psf: got 3, expected keys with values; write {psf_fwhm: 3}"),
         ({"psf": [GAUSSIAN]}, ".psf: got [{'name': 'gaussian', 'psf_fwhm': 0.1}], exp"),
         ({"psf": {}}, f".psf.psf_fwhm: got nothing, expected a value; {SEE}"),
         (
@@ -348,7 +348,7 @@ def test_where_an_image_is_and_how_layers_are_named_is_not():
         ),
         (
             {"psf": {"f-1": GAUSSIAN, "f2": 3}},
-            f".psf.f2: got 3, expected keys with values; {SEE}",
+            ".psf.f2: got 3, expected keys with values; write {psf_fwhm: 3}",
         ),
         (
             {"noise": {}},

@@ -14,6 +14,7 @@ from argdask.catalogue import Catalogue
 from argdask.errors import InputError
 from argdask.recipe import Recipe
 from argdask.rendering import brightest_pixels, render_stamps, resolve_scale
+from argdask.tables import read_table
 
 SHAPES = [(60, 60), (31, 31), (24, 41)]
 OFFSETS = {
@@ -164,13 +165,37 @@ def test_a_set_without_any_light_in_its_frames_is_refused(seds, normalise):
         resolve_scale(Catalogue(recipe, seds))
 
 
-def test_light_without_bounds_is_refused(seds):
+def test_light_that_no_galaxy_has_is_refused_with_its_id(seds):
+    table = read_table(
+        {"galaxy_id": [4, 12, 30], "stellar_mass": [1e10, 1e300, 1e9]},
+        units={"stellar_mass": "solMass"},
+    )
+    grid = seds.assign_attrs(per_solar_mass=1)
+    recipe = Recipe(galaxies=3, image_shape=9, brightness={"law": "stellar_mass"})
+    expected = (
+        r"scale: got flux_in of .* uJy of galaxy 12, expected fluxes up to 1e\+30"
+    )
+    with pytest.raises(InputError, match=expected):
+        resolve_scale(Catalogue(recipe, grid, table))
     # 600 magnitudes brighter than anything that has been seen
     recipe = Recipe(galaxies=5, image_shape=9, brightness={"magnitude": -600})
-    grid = seds.copy(data=seds.values * 1e100)
-    grid[0] *= 1e-200
+    beyond = seds.copy(data=seds.values * 1e100)
+    beyond[0] *= 1e-200
     with (
         np.errstate(over="ignore"),
-        pytest.raises(InputError, match="scale: got a brightest input pixel of inf,"),
+        pytest.raises(InputError, match="scale: got flux_in of inf uJy of galaxy 0,"),
     ):
-        resolve_scale(Catalogue(recipe, grid))
+        resolve_scale(Catalogue(recipe, beyond))
+
+
+def test_a_scale_that_single_precision_cannot_bear_is_refused(seds, monkeypatch):
+    magnitude = {"distribution": "uniform", "minimum": 109, "maximum": 110}
+    recipe = Recipe(galaxies=20, image_shape=9, brightness={"magnitude": magnitude})
+    catalogue = Catalogue(recipe, seds)
+    columns = catalogue.columns(np.arange(20))
+    pixels = columns["flux_in"].max(axis=1) * brightest_pixels(recipe, columns)
+    # Whose it is does not depend on how many are looked at at once.
+    monkeypatch.setattr(rendering, "_BATCH", 7)
+    told = rf"galaxy {int(np.argmax(pixels))}, expected a number from 1e-30 to 1e\+30; "
+    with pytest.raises(InputError, match=f"scale: got .* uJy of {told}correct the"):
+        resolve_scale(catalogue)

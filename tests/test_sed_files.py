@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
+from astropy import units as u
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -160,6 +161,19 @@ def test_fluxes_are_brought_to_microjansky(
     found = read_seds(tmp_path / "g.nc")
     np.testing.assert_allclose(found.values, grid.values, rtol=1e-15)
     assert found.attrs["units"] == "uJy"
+
+
+@pytest.mark.parametrize("units", ["Jy", "nJy", "W / (m2 Hz)"])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_a_grid_has_the_same_bits_from_a_file_and_as_an_array(
+    tmp_path: Path, grid: xr.DataArray, units: str, kind: type
+) -> None:
+    given = _plain(grid).astype(kind).assign_attrs(units=units)
+    given.to_dataset(name="flux").to_netcdf(tmp_path / "g.nc", engine="netcdf4")
+    found = read_seds(tmp_path / "g.nc")
+    assert content_hash(found) == content_hash(given)
+    factor = u.Unit(units).to(u.uJy)
+    np.testing.assert_allclose(found.values, given.values * factor, rtol=2e-7)
 
 
 def test_arrays_of_numpy_are_labelled_by_the_caller(
@@ -317,7 +331,7 @@ def test_labels_that_a_file_has_are_not_given_again(
         ),
         (
             lambda d: d.assign(flux=d["flux"].assign_attrs(units="erg")),
-            r"seds\.units: got erg, expected one of uJy",
+            r"seds\.units: got erg, expected a flux density per frequency, as uJy",
         ),
         (lambda d: d.drop_vars("filter"), r"seds\.filter: got g.nc without filter"),
         (lambda d: d.isel(redshift=[0]), "seds: .*larger grid"),

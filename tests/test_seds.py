@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
@@ -14,8 +15,10 @@ from typing import Any
 import astropy.cosmology
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
+from astropy import units as u
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -34,6 +37,7 @@ from argdask.seds import (
     cosmology,
     select_filters,
 )
+from argdask.tables import read_table
 
 Floats = NDArray[np.float64]
 
@@ -90,6 +94,71 @@ def refuses(field: str, cure: str, call: Callable[[], object]) -> InputError:
     assert cure in message
     assert "\n" not in message
     return caught.value
+
+
+@pytest.mark.parametrize(
+    "units",
+    ["uJy", "µJy", "μJy", "microjansky", "nJy", "mJy", "Jy", "erg/s/cm2/Hz", u.Jy],
+)
+def test_fluxes_in_any_unit_are_brought_to_microjansky(
+    grid: xr.DataArray, units: Any
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", u.UnitsWarning)
+        factor = u.Unit(units).to(u.uJy)
+    found = check_seds(grid.assign_attrs(units=units))
+    # Two roundings: of astropy's factor, and of the product.
+    np.testing.assert_allclose(found.values, grid.values * factor, rtol=5e-16)
+    assert found.attrs["units"] == "uJy"
+    # What was converted is not converted again.
+    assert content_hash(found) == content_hash(grid.assign_attrs(units=units))
+
+
+def test_fluxes_in_microjansky_and_without_a_unit_keep_their_bits(
+    grid: xr.DataArray,
+) -> None:
+    bare = check_seds(grid)
+    np.testing.assert_array_equal(bare.values, grid.values)
+    for units in ("uJy", None):
+        assert content_hash(grid.assign_attrs(units=units)) == content_hash(bare)
+
+
+def test_fluxes_in_half_precision_are_converted_in_single(grid: xr.DataArray) -> None:
+    half = grid.astype(np.float16)
+    found = check_seds(half.assign_attrs(units="Jy"))
+    np.testing.assert_allclose(found.values, half.values.astype(float) * 1e6, rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("units", "cure"),
+    [
+        ("mag", "an AB magnitude m"),
+        ("mag(AB)", "an AB magnitude m"),
+        ("AB", "an AB magnitude m"),
+        ("erg/s/cm2/A", "by astropy.units.spectral_density(wavelength)"),
+        ("erg / s / Hz", "convert the fluxes to uJy"),
+        ("Jy / sr", "convert the fluxes to uJy"),
+        ("", "convert the fluxes to uJy"),
+        ("fluxes", "write it as astropy does"),
+        (3.0, "convert the fluxes to uJy"),
+    ],
+)
+def test_what_is_no_flux_density_is_refused(
+    grid: xr.DataArray, units: Any, cure: str
+) -> None:
+    error = refuses(
+        "seds.units", cure, lambda: check_seds(grid.assign_attrs(units=units))
+    )
+    assert error.value == units
+    assert "a flux density per frequency" in error.expected
+
+
+@pytest.mark.parametrize(
+    "table", [{"z_in": [0.5]}, pd.DataFrame({"z_in": [0.5]}), read_table({"z_in": [1]})]
+)
+def test_a_table_in_the_place_of_a_grid_is_told(table: Any) -> None:
+    told = "a table of galaxies: pass it as catalogue="
+    refuses("seds", told, lambda: check_seds(table))
 
 
 def small_smpy(

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+import yaml
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import MaskedColumn, QTable, Table
@@ -320,8 +321,64 @@ def test_unknown_columns_can_be_left_out() -> None:
         "z_in",
         "z_out",
     )
-    with pytest.raises(InputError, match=r"got ra, .*ignore=\['ra'\]"):
+    with pytest.raises(InputError, match="got ra, flux_u, flux_g, expected columns"):
         read_table(data)
+
+
+@pytest.mark.parametrize(
+    ("names", "ignore", "told", "python", "command"),
+    [
+        (
+            ["ra", "dec", "mag", "r_half"],
+            (),
+            "got ra, dec, mag, r_half, expected columns that are known; nearest: "
+            "magnitude for mag; or ",
+            "ignore=['ra', 'dec', 'mag', 'r_half']",
+            '--set "catalogue.ignore=[ra,dec,mag,r_half]"',
+        ),
+        (
+            ["ra", "no", "it's", "flux, total"],
+            ["x"],
+            "got ra, no, it's, flux, total, expected columns that are known; ",
+            "ignore=['x', 'ra', 'no', \"it's\", 'flux, total']",
+            "--set \"catalogue.ignore=[x,ra,'no',it's,'flux, total']\"",
+        ),
+        (
+            [f"flux{number}" for number in range(9)],
+            (),
+            "got flux0, flux1, flux2, flux3, flux4, flux5, flux6, flux7, flux8, "
+            "expected columns that are known; ",
+            "ignore=['*']",
+            "--set \"catalogue.ignore=['*']\"",
+        ),
+        (
+            ["Sersic_Indx"],
+            (),
+            "got Sersic_Indx, expected columns that are known; nearest: sersic_index "
+            "for Sersic_Indx; or ",
+            "; or ignore=['Sersic_Indx']",
+            '; or --set "catalogue.ignore=[Sersic_Indx]"',
+        ),
+    ],
+)
+def test_all_unknown_columns_are_told_at_once(
+    names: list[str], ignore: list[str], told: str, python: str, command: str
+) -> None:
+    data = {"z_in": [0.5], **{name: [1.0] for name in (*names, *ignore)}}
+    with pytest.raises(InputError) as caught:
+        read_table(data, ignore=ignore)
+    first = f"catalogue: {told}"
+    for line, cure in (
+        (str(caught.value), python),
+        (caught.value.on_command_line(), command),
+        (pickle.loads(pickle.dumps(caught.value)).on_command_line(), command),
+    ):
+        assert line.startswith(first)
+        assert line.endswith(cure)
+    # Done as it says, the columns are left out.
+    key, _, text = command.partition('"')[2].strip('"').partition("=")
+    assert key == "catalogue.ignore"
+    assert read_table(data, ignore=yaml.safe_load(text)).names == ("galaxy_id", "z_in")
 
 
 def test_parquet_says_what_it_needs(
@@ -440,7 +497,8 @@ BAD: list[tuple[Any, str]] = [
     (_written("a.csv", "z_in\n"), "no rows.*at least one galaxy"),
     (_written("a.csv", "z_in,z_out\n1,2\n1,2,3\n"), "a readable .csv table"),
     (_written("a.csv", "z_in,z_in\n1,2\n"), r"catalogue\.z_in: got two of them"),
-    (_written("a.csv", "z_in;z_out\n1;2\n"), "got z_in;z_out, .*nearest: .*z_in"),
+    (_written("a.csv", "z_in;z_out\n1;2\n"), r"a\.csv \(separated by ;\?\)"),
+    (_written("a.csv", "z_in\tz_out\n1\t2\n"), r"separated by tabs\?.*sep='\\t'"),
     (_written("a.csv", "z_in\n0.5\nhalf\n"), "z_in, row 1: got half"),
     (_written("a.csv", "z_in,z_out\n0.5,\n0.4,1\n"), "z_out, row 0: got nothing"),
     (_written("a.csv", b"z_in\n\xff\n"), "a readable .csv table"),
@@ -487,8 +545,15 @@ BAD: list[tuple[Any, str]] = [
     ({"half_light_radius": [0.0]}, "got 0.0, expected a number above 0 arcsec"),
     ({"sersic_index": [9]}, "sersic_index, row 0: got 9.0, expected 0.3 to 8"),
     ({"axis_ratio": [0.05]}, "axis_ratio, row 0: got 0.05, expected 0.1 to 1"),
-    ({"position_angle": [-5.0]}, "expected 0 to 180 deg; .*modulo 180"),
-    ({"magnitude": [np.nan]}, "magnitude, row 0: got nan, expected a number of mag"),
+    ({"position_angle": [5.0, np.nan]}, "angle, row 1: got nan, expected 0 to 180"),
+    ({"position_angle": [-np.inf]}, "position_angle, row 0: got -inf"),
+    ({"magnitude": [np.nan]}, "magnitude, row 0: got nan, expected -40 to 60 mag"),
+    (
+        {"magnitude": [20.0, 99.0, -99.0]},
+        r"row 1 \(and 1 more rows\): got 99.0, .*60 mag; 99 and -99 stand for missing",
+    ),
+    ({"magnitude": [-40.5]}, "row 0: got -40.5, expected -40 to 60 mag; 99 and -99"),
+    ({"z_in": ["0.5", "NA", "NA", "0.7"]}, r"row 1 \(and 1 more rows\): got NA"),
     ({"stellar_mass": [-1e9]}, "expected a number above 0 solMass"),
     ({"galaxy_id": [3, -3]}, "galaxy_id, row 1: got -3, expected a whole number"),
     ({"galaxy_id": [3, 4, 3]}, "galaxy_id, row 2: got 3, .*that no row before has"),
@@ -497,7 +562,10 @@ BAD: list[tuple[Any, str]] = [
     ({"galaxy_id": np.array([2**63], np.uint64)}, "got 9223372036854775808"),
     ({"galaxy_id": [2**70]}, "galaxy_id, row 0: got 1180591620717411303424"),
     ({"galaxy_id": ["a1"]}, "galaxy_id, row 0: got a1"),
-    ({"galaxy_id": np.array([1, True, 2.5], object)}, "galaxy_id, row 1: got True"),
+    (
+        {"galaxy_id": np.array([1, True, 2.5], object)},
+        r"galaxy_id, row 1 \(and 1 more rows\): got True",
+    ),
     ({"group": ["north"]}, "group, row 0: got north, expected a whole number"),
     ({"sed_index": [-1]}, "sed_index, row 0: got -1, expected a whole number"),
     ({"template_name": ["El", ""]}, "template_name, row 1: got nothing"),
@@ -541,6 +609,30 @@ def test_stated_units_that_are_wrong(units: dict[str, str], message: str) -> Non
     table = Table({"half_light_radius": [0.5] * u.arcsec, "z_in": [0.5]})
     with pytest.raises(InputError, match=message):
         read_table(table, units=units)
+
+
+def test_position_angles_are_taken_modulo_half_a_turn() -> None:
+    given = [0.0, 180.0, 33.3, -90.0, -30.0, 200.0, 541.5]
+    for unit, factor in (("deg", 1.0), ("rad", np.deg2rad(1.0))):
+        values = np.array(given) * factor
+        found = read_table({"position_angle": values}, units={"position_angle": unit})
+        angles = found.values["position_angle"]
+        assert np.all((angles >= 0) & (angles <= 180))
+        assert angles[:2].tolist() == [0.0, 180.0]
+        # One rounding of the largest angle for each of the conversions.
+        np.testing.assert_allclose(
+            np.sin(2 * np.deg2rad(angles - given)), 0, atol=1e-13
+        )
+    of_disc = {"disc_position_angle": [-45.0]}
+    found = read_table(of_disc, units={"disc_position_angle": "deg"})
+    assert found.values["disc_position_angle"].tolist() == [135.0]
+
+
+def test_the_faintest_and_the_brightest_magnitudes_are_taken() -> None:
+    assert read_table({"magnitude": [-40, 60]}).values["magnitude"].tolist() == [
+        -40,
+        60,
+    ]
 
 
 def test_flux_below_zero_has_no_magnitude() -> None:

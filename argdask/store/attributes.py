@@ -22,6 +22,7 @@ __all__ = [
     "OF_THE_STORE",
     "checksum_of_root",
     "is_sound",
+    "no_store",
     "plain_bytes",
     "read_root",
     "readable",
@@ -91,10 +92,29 @@ def read_root(file: Path) -> dict[str, Any]:
         found = False
     if not found or not isinstance(root["attributes"], dict):
         refuse_replaced(file.parent)
-        raise InputError(
-            "store", str(file.parent), "a store that argdask made", "check the path"
-        )
+        raise no_store(file.parent)
     return dict(root)
+
+
+def no_store(path: Path, cure: str = "check the path") -> InputError:
+    """Say that there is no store at a path.
+
+    Parameters
+    ----------
+    path
+        The path.
+    cure
+        What to do about it.
+
+    Returns
+    -------
+    InputError
+        What to raise.
+    """
+    found = str(path)
+    if not path.is_dir():
+        found += " (a file)" if path.exists() else " (no such folder)"
+    return InputError("store", found, "a store that argdask made", cure)
 
 
 def checksum_of_root(root: dict[str, Any]) -> int:

@@ -14,6 +14,7 @@ from argdask.store import files, listing
 from argdask.store.attributes import (
     CHECKSUMS_CHECKSUM,
     is_sound,
+    no_store,
     plain_bytes,
     unsealed,
 )
@@ -118,9 +119,7 @@ def condition_of(path: Path, *, contents: bool = True) -> Condition | None:
         return None
     if listed is None and not sound and not (path / SPARE).is_file():
         refuse_replaced(path)
-        raise InputError(
-            "store", str(path), "a store that argdask made", "check the path"
-        )
+        raise no_store(path)
     root = unsealed(stored) if sound and stored else _root_in(spare.get(metadata))
     wrong = {}
     if not sound:
