@@ -17,7 +17,7 @@ from argdask.redshift_pairs import on_grid
 from argdask.sampling import Distribution, uniforms
 from argdask.template_lists import cells_of
 
-__all__ = ["BrightnessLaw", "Columns", "Rows"]
+__all__ = ["BrightnessLaw", "Columns", "Rows", "default_filter"]
 
 Columns = dict[str, NDArray[Any]]
 """Columns by name: (galaxy,), and where there is more of it than one, (galaxy, ...)."""
@@ -49,6 +49,23 @@ class Rows:
             found: Floats = self.own[name]
             return found
         return law.quantile(self.uniforms(stream or name))
+
+
+def default_filter(seds: xr.DataArray) -> str:
+    """Return the filter that magnitudes are in where the recipe names none.
+
+    Parameters
+    ----------
+    seds
+        The SED grid, with the filters of the set alone.
+
+    Returns
+    -------
+    str
+        The one nearest to 8500 Angstrom.
+    """
+    distance = np.abs(seds["wavelength"].values - _BRIGHTNESS_WAVELENGTH)
+    return str(seds["filter"].values[np.argmin(distance)])
 
 
 class BrightnessLaw:
@@ -190,8 +207,7 @@ class BrightnessLaw:
             )
         names = [str(name) for name in seds["filter"].values]
         if not self._compares or choices.brightness_filter is None:
-            distance = np.abs(seds["wavelength"].values - _BRIGHTNESS_WAVELENGTH)
-            return int(np.argmin(distance))
+            return names.index(default_filter(seds))
         if choices.brightness_filter in names:
             return names.index(choices.brightness_filter)
         raise InputError(

@@ -68,7 +68,7 @@ class Catalogue:
             self.seds = select_filters(self.seds, list(recipe.filters))
         self.redshift: NDArray[np.float64] = self.seds["redshift"].values
         self._check_cosmology()
-        if recipe.reference_redshift is not None:
+        if isinstance(recipe.reference_redshift, float):
             on_grid("reference_redshift", self.redshift, recipe.reference_redshift)
         # Galaxies gather rows of filters from here.
         by_template = self.seds.transpose("redshift", "template", "filter")
@@ -219,7 +219,7 @@ class Catalogue:
             return columns
         radius = columns["half_light_radius"]
         for end in ENDS.values():
-            ratio = self._sizes.ratio(columns[f"z_{end}"])
+            ratio = self._sizes.seen(columns[f"z_{end}"], columns["z_in"])
             ratio = ratio.reshape(-1, *[1] * (radius.ndim - 1))
             columns[f"half_light_radius_{end}"] = radius * ratio
         return columns

@@ -7,7 +7,6 @@ import importlib.util
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -297,11 +296,19 @@ class _Lines(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
 
 
+class _ToStderr(logging.Handler):
+    """Standard error as it is when something is told, not when this is made."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record."""
+        click.echo(self.format(record), err=True)
+
+
 def _log_to_stderr(level: str) -> None:
     log = logging.getLogger("argdask")
     log.setLevel(level.upper())
     if not log.handlers:
-        handler = logging.StreamHandler(sys.stderr)
+        handler = _ToStderr()
         handler.setFormatter(_Lines())
         log.addHandler(handler)
 

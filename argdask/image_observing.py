@@ -107,7 +107,7 @@ class ImageObserver(Observer):
         """Return the largest angle of a galaxy over that in its image."""
         if catalogue.table is None:
             assert catalogue.image_sizes is not None, "there are images"
-            return catalogue.image_sizes.largest(catalogue.reach[role])
+            return catalogue.image_sizes.largest(catalogue.reach, role)
         largest = 0.0
         for start in range(0, len(catalogue.table), _COUNTED):
             ids = catalogue.table.galaxy_id[start : start + _COUNTED]

@@ -65,6 +65,8 @@ class ImageSizes:
         self._shape = recipe.image_shape
         self._pixels = scale_ratio(recipe)
         seen = recipe.observation is not None
+        # Images whose redshift nobody says are those at z_in, where sizes are.
+        self._at_input = sizes is not None and sizes.at_input and self._known is None
         self.told = seen or sizes is not None or self._pixels != 1.0
         """Whether sizes are among the truth; not where images are taken as they are."""
 
@@ -88,9 +90,27 @@ class ImageSizes:
         same = abs(redshift - image_redshift) <= _ROUNDED
         return np.where(same, 1.0, self._sizes.ratio(redshift, image_redshift))
 
-    def largest(self, ends: tuple[float, float]) -> float:
-        """Return the largest angle over that in the image, between two redshifts."""
-        low, high = np.log1p(ends)
+    def largest(self, reach: dict[str, tuple[float, float]], role: str) -> float:
+        """Return the largest angle of any galaxy over that in its image.
+
+        Parameters
+        ----------
+        reach
+            The ends of the redshifts that can be drawn, by the name of the image.
+        role
+            Either input or target.
+
+        Returns
+        -------
+        float
+            The ratio, where a catalogue gives no redshifts.
+        """
+        if self._at_input:
+            assert self._sizes is not None, "sizes are given at z_in"
+            if role == "input":
+                return 1.0
+            return self._sizes.between(reach["input"], reach["target"])[1]
+        low, high = np.log1p(reach[role])
         redshift = np.expm1(np.linspace(low, high, _NODES))
         return float(self.angle(redshift, np.full(_NODES, self._known or 0.0)).max())
 
@@ -117,6 +137,8 @@ class ImageSizes:
         found: dict[str, Floats] = {}
         if image_redshift is None and self._known is not None:
             image_redshift = np.full(z_in.shape, self._known)
+        if image_redshift is None and self._at_input:
+            image_redshift = z_in.copy()
         if image_redshift is not None:
             found["image_redshift"] = image_redshift
         if self.told:
@@ -140,7 +162,8 @@ class ImageSizes:
             ``_in`` and ``_out`` (galaxy,).
         """
         if image_redshift is None:
-            image_redshift = np.full(z_in.shape, self._known or 0.0)
+            known = np.full(z_in.shape, self._known or 0.0)
+            image_redshift = z_in if self._at_input else known
         found: dict[str, Floats] = {}
         # The columns of no galaxy are asked for where images may not be there.
         height, width = self._images.stack.shape if z_in.size else (0, 0)
@@ -172,13 +195,14 @@ def check_known(recipe: Recipe, table: UserTable | None) -> None:
     """
     told = () if table is None else table.names
     known = getattr(recipe.profile, "image_redshift", None) is not None
+    known = known or recipe.reference_redshift == "z_in"
     if recipe.angular_size and not known and "image_redshift" not in told:
         raise InputError(
             "profile.image_redshift",
             "nothing",
             "the redshift of the images, at which they have the size that is seen",
-            "give it or a catalogue with a column of this name, or leave out "
-            "angular_size",
+            "give it, a catalogue with a column of this name or reference_redshift "
+            "z_in, or leave out angular_size",
         )
 
 
@@ -209,11 +233,13 @@ def check_redshifts(
     fixed = recipe.redshifts.z_in
     lowest = reach[0] if "sed_index" not in told and "z_out" not in told else reach[1]
     lowest = lowest if fixed is None else fixed
+    if own is None and known is None:
+        return  # they are those at z_in
     cure = (
         "give redshifts.z_in, a catalogue with z_in, or an SED grid that begins there"
     )
     if own is None and z_in is None:
-        assert known is not None, "images without a redshift have been refused"
+        assert known is not None, "images without a redshift are those at z_in"
         if not 0.0 < known <= lowest + _ROUNDED:
             expected = f"above 0 and at most the lowest z_in, {lowest:g}"
             where = "profile.image_redshift"

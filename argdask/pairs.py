@@ -14,12 +14,14 @@ from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import ArrayLike, NDArray
 
+from argdask.catalogue import Columns
 from argdask.errors import InputError, nearest
 from argdask.pair_labels import dataset_of
 from argdask.recipe import Recipe
 from argdask.recipe_tables import table_of
 from argdask.sed_sources import default_seds
 from argdask.simulation import Simulation
+from argdask.table_redshifts import tell_references
 
 __all__ = ["build", "simulate"]
 
@@ -75,7 +77,7 @@ def simulate(
     names = _image_names(simulation, variables)
     if galaxies is None:
         galaxies = simulation.catalogue.ids(0, simulation.recipe.galaxies)
-    return dataset_of(simulation, *simulation.make(_checked_ids(galaxies), names))
+    return _labelled(simulation, *simulation.make(_checked_ids(galaxies), names))
 
 
 def build(
@@ -135,7 +137,15 @@ def build(
         )
     columns = simulation.columns(simulation.catalogue.ids(0, galaxies))
     sizes = tuple(min(chunks, galaxies - start) for start in starts)
-    return dataset_of(simulation, columns, _lazy_images(simulation, sizes))
+    return _labelled(simulation, columns, _lazy_images(simulation, sizes))
+
+
+def _labelled(
+    simulation: Simulation, columns: Columns, images: dict[str, Any]
+) -> xr.Dataset:
+    pairs = dataset_of(simulation, columns, images)
+    tell_references(pairs, simulation.recipe, simulation.catalogue.seds)
+    return pairs
 
 
 def _simulation(

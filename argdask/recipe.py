@@ -111,8 +111,9 @@ class Recipe(Choices):
     """flux: a galaxy's light adds up to its flux over the plane, an image to the edges
     that it has itself; peak: its brightest pixel has its flux; of components, that of
     their sum as it is in the brightness filter at the brightness redshift."""
-    reference_redshift: Annotated[float, Field(gt=0)] | None = None
-    """Redshift at which sizes are given; left out: the lowest of the grid."""
+    reference_redshift: Annotated[float, Field(gt=0)] | Literal["z_in"] | None = None
+    """Redshift at which sizes are given, or z_in for each galaxy's own (of images,
+    where theirs is not said); left out: the lowest of the grid."""
     angular_size: bool = False
     """Whether sizes follow the angular diameter distance, from reference_redshift (of
     images, their own redshift) to z_in and z_out; if not, a galaxy has one size."""

@@ -326,8 +326,8 @@ class ImageProfile(Choices):
     pixel_scale: Annotated[float, Field(gt=0)] | None = None
     """Size of a pixel of the images [arcsec]; left out: that of the recipe."""
     image_redshift: Annotated[float, Field(ge=0)] | None = None
-    """Redshift of the images: at most z_in, for angular_size; else a truth that changes
-    nothing; left out: the catalogue's column, if any."""
+    """Redshift of the images: at most z_in, for angular_size; else it changes nothing;
+    left out: the catalogue's column, or that of reference_redshift if it is z_in."""
     draw: Literal["once", "random"] = "once"
     """once: row r of the set has image r, or what the catalogue's column image says;
     random: any image, by the galaxy's id."""

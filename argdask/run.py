@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -31,11 +32,14 @@ from argdask.store.receipts import (
     remove_receipts,
 )
 from argdask.store.staging import finish_fold, fold, staged_plan
+from argdask.tables import UserTable
 
 if TYPE_CHECKING:
     from distributed import Client
 
 __all__ = ["Summary", "close", "resumable", "tidy", "work_has_ended", "write"]
+
+_log = logging.getLogger(__name__)
 
 # How long others may take to close a store of which all pieces are made [s].
 _CLOSING = 30.0
@@ -136,6 +140,7 @@ def write(
         return Summary(place, work.plan, mended, closing.size_of(place))
     done = [] if work.replaces else done_receipts(work.place, work.plan)
     check(work, done)
+    _tell_columns(work.simulation.catalogue.table)
     finished = {(r.kind, r.index) for r in done}
     tasks = [piece for piece in work.pieces() if piece not in finished]
     before = work.kept + sum(r.stop - r.start for r in done if r.kind == "part")
@@ -154,6 +159,13 @@ def write(
             close(work)
     made = 0 if count is None else count.added
     return Summary(place, work.plan, made, closing.size_of(place))
+
+
+def _tell_columns(table: UserTable | None) -> None:
+    """Tell which columns of a catalogue's file count, and which do not."""
+    if table is not None and table.used:
+        ignored = ", ".join(table.ignored) or "no column"
+        _log.info("catalogue: uses %s; ignores %s", ", ".join(table.used), ignored)
 
 
 def work_has_ended(work: Work) -> Callable[[BaseException], bool]:

@@ -24,6 +24,7 @@ from argdask.recipe_tables import completed
 from argdask.rendering import brightest_pixels, per_brightest, resolve_scale
 from argdask.rounding import round_mantissa
 from argdask.schema import COMPONENT, ENDS, layer_of, role_of
+from argdask.table_redshifts import warn_of_redshifts
 from argdask.tables import UserTable
 from argdask.telescopes import telescopes_of, with_surveys
 
@@ -62,6 +63,12 @@ class Simulation:
     ------
     InputError
         If the recipe asks for what the grid does not have.
+
+    Warns
+    -----
+    TableRedshiftWarning
+        If the scale is left out, and nobody said at which redshift the table's
+        magnitudes or radii hold.
     """
 
     def __init__(
@@ -86,6 +93,7 @@ class Simulation:
             else ImageObserver(self.recipe, self.telescopes, self.catalogue.stamps)
         )
         if scale is None:
+            warn_of_redshifts(self.catalogue)
             brought = hash_of_images(self.recipe, self.psfs)
             scale = _resolved(self.catalogue, brought)
             if isinstance(self._observer, ImageObserver):

@@ -34,8 +34,11 @@ class Sizes:
     def __init__(self, recipe: Recipe, seds: xr.DataArray) -> None:
         redshift: NDArray[np.float64] = seds["redshift"].values
         given = recipe.reference_redshift
-        self.reference_redshift = float(redshift[0]) if given is None else given
-        """Redshift at which sizes are given."""
+        self.at_input = given == "z_in"
+        """Whether sizes are given at each galaxy's z_in."""
+        lowest = float(redshift[0])
+        self.reference_redshift = given if isinstance(given, float) else lowest
+        """Redshift at which sizes are given, where it is one for all."""
         self._exponent = recipe.size_evolution
         self._pixel_scale = recipe.pixel_scale
         self._redshift = redshift
@@ -78,12 +81,61 @@ class Sizes:
             self._exponent,
         )
 
+    def seen(
+        self, redshift: NDArray[np.float64], z_in: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the angle of a galaxy over that at which its size is given.
+
+        Parameters
+        ----------
+        redshift
+            At which it is seen (galaxy,).
+        z_in
+            Its redshift in the input (galaxy,).
+
+        Returns
+        -------
+        ndarray
+            Ratios (galaxy,); 1 exactly at z_in where sizes are given there.
+        """
+        return self.ratio(redshift, z_in if self.at_input else None)
+
     @property
     def extremes(self) -> tuple[float, float]:
         """The least and the greatest ratio at redshifts of the grid."""
-        low, high = self._redshift[[0, -1]]
+        low, high = map(float, self._redshift[[0, -1]])
+        if self.at_input:
+            return self.between((low, high), (low, high))
         ratios = self.ratio(np.geomspace(1 + low, 1 + high, _NODES) - 1)
         return float(ratios.min()), float(ratios.max())
+
+    def between(
+        self, z_in: tuple[float, float], z_out: tuple[float, float]
+    ) -> tuple[float, float]:
+        """Return the least and the greatest angle at z_out over that at z_in.
+
+        Parameters
+        ----------
+        z_in, z_out
+            The ends of each, between which any two may be a pair.
+
+        Returns
+        -------
+        tuple of float
+            Of 2048 redshifts of each, to 1e-3.
+        """
+        first, second = (
+            np.geomspace(1 + a, 1 + b, _NODES) - 1 for a, b in (z_in, z_out)
+        )
+        known = first[:1]
+        nearer, farther = self.ratio(first, known), self.ratio(second, known)
+        # Of all z_in up to each z_out only the extreme ones count.
+        below = np.searchsorted(first, second, side="right") - 1
+        farther, below = farther[below >= 0], below[below >= 0]
+        least = farther / np.maximum.accumulate(nearer)[below]
+        return float(least.min()), float(
+            (farther / np.minimum.accumulate(nearer)[below]).max()
+        )
 
     @property
     def least_radius(self) -> float:

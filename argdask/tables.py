@@ -6,6 +6,7 @@ import fnmatch
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -92,15 +93,20 @@ def read_table(
     stated = dict(units or {})
     left_out = [ignore] if isinstance(ignore, str) else list(ignore)
     parts = tuple(components)
-    found = raw_columns(source, functools.partial(_choose, left_out, parts))
+    ignored: list[str] = []
+    found = raw_columns(source, functools.partial(_choose, left_out, parts, ignored))
+    used = in_order(list(found))
     _check_structure({k: raw.values for k, raw in found.items()}, stated, parts)
     values = {}
-    for name in in_order(list(found)):
+    for name in used:
         column = column_of(name, parts)
         assert column is not None, "unknown columns have been refused"
         # Each is let go as soon as it is converted.
         values[name] = checked(column, found.pop(name), stated.get(name))
-    return UserTable(_checked_together(values, parts), parts)
+    table = UserTable(_checked_together(values, parts), parts)
+    if isinstance(source, str | os.PathLike):
+        return replace(table, used=tuple(used), ignored=tuple(ignored))
+    return table
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +121,10 @@ class UserTable:
     """Columns (row,) that were checked, in canonical order, galaxy_id first."""
     components: tuple[str, ...] = ()
     """Names of the components that galaxies can have."""
+    used: tuple[str, ...] = ()
+    """Columns that were taken from a file, if it was one."""
+    ignored: tuple[str, ...] = ()
+    """Columns of the file that were left out."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -315,9 +325,12 @@ class UserTable:
 
 
 def _choose(
-    left_out: list[str], components: tuple[str, ...], names: list[str]
+    left_out: list[str],
+    components: tuple[str, ...],
+    ignored: list[str],
+    names: list[str],
 ) -> list[str]:
-    """Return the columns that are wanted, and refuse unknown ones."""
+    """Return the wanted columns, add to those that are ignored, refuse unknown ones."""
     chosen: list[str] = []
     unknown: list[str] = []
     for name in names:
@@ -325,6 +338,7 @@ def _choose(
         if name in left_out or (
             not known and any(fnmatch.fnmatchcase(name, one) for one in left_out)
         ):
+            ignored.append(name)
             continue
         (chosen if known else unknown).append(name)
     if unknown:

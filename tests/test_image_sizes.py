@@ -33,9 +33,11 @@ def test_angles_are_those_of_the_cosmology_from_any_redshift(seds) -> None:
     # The spline from 0 on, measured: 2e-9 at z = 1e-4.
     np.testing.assert_allclose(found, expected, rtol=1e-7)
     assert found[-2:].tolist() == [1.0, 1.0]
-    assert sizes.largest((0.5, 2.0)) == 1.0
+    assert sizes.largest({"input": (0.5, 2.0)}, "input") == 1.0
     far = distance(0.5).value / distance(np.linspace(0.8, 2.0, 2000)).value
-    assert sizes.largest((0.8, 2.0)) == pytest.approx(far.max(), rel=1e-6)
+    assert sizes.largest({"target": (0.8, 2.0)}, "target") == pytest.approx(
+        far.max(), rel=1e-6
+    )
 
 
 @pytest.mark.parametrize(

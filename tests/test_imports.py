@@ -56,6 +56,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("filter_curves", "spectra", "text_columns"),
         *("images", "image_files", "image_light", "image_sizes", "image_stamps"),
         *("tables", "table_columns", "table_files", "table_templates"),
+        "table_redshifts",
         *("catalogue", "redshift_pairs", "redshift_rows", "template_lists"),
         *("evolution", "histories"),
     ),

@@ -93,7 +93,7 @@ choices = st.fixed_dictionaries(
         ),
         "sampling": st.sampled_from(["pixel", "centre"]),
         "normalise": st.sampled_from(["flux", "peak"]),
-        "reference_redshift": st.none() | redshift,
+        "reference_redshift": st.none() | st.just("z_in") | redshift,
         "redshifts": st.fixed_dictionaries(
             {}, optional={"z_in": redshift, "min_separation": st.floats(0, 3)}
         ),

@@ -87,6 +87,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "scale over all": {"scale": {"max": 1, "over": "all"}},
     "fixed redshifts": {"redshifts": {"z_in": 0.1, "z_out": 1.5}},
     "own redshift": {"brightness": {"brightness_redshift": "z_in"}},
+    "own redshift of sizes": {"reference_redshift": "z_in", "angular_size": True},
     "cosmology": {"cosmology": {"name": "FlatLambdaCDM", "H0": 70.0, "Om0": 0.3}},
     "layout": {"layout": {"compression": "zstd", "part": 256, "chunk": 16}},
     "sizes": {"angular_size": True, "size_evolution": -0.5},

@@ -20,6 +20,7 @@ from argdask.store.attributes import OF_THE_STORE, readable
 from argdask.store.formats import format_of
 from argdask.store.receipts import done_receipts
 from argdask.store.work import read_attributes, read_plan, read_seds_of_store
+from argdask.table_redshifts import tell_references
 
 __all__ = ["open_pairs"]
 
@@ -97,8 +98,10 @@ def open_pairs(
         raise InputError("chunks", chunks, "part, None or a number", "use part")
     with readable(place):
         pairs = format_of(place).open_lazily(place, complete=complete)
+        seds = read_seds_of_store(place)
         sed_index = pairs["sed_index"].variable
-        pairs = pairs.assign_coords(_template_parameters(place, sed_index))
+        pairs = pairs.assign_coords(_template_parameters(seds, sed_index))
+    tell_references(pairs, plan.recipe, seds)
     # A copy of some galaxies is no store of argdask, nor has it its shards.
     pairs.attrs = {k: v for k, v in pairs.attrs.items() if k not in OF_THE_STORE}
     # Which stores of before do not say beside their plan.
@@ -119,9 +122,11 @@ def _images(pairs: xr.Dataset) -> list[str]:
     return [name for name in IMAGES if name in pairs.data_vars]
 
 
-def _template_parameters(path: Path, sed_index: xr.Variable) -> dict[str, xr.Variable]:
+def _template_parameters(
+    seds: xr.DataArray, sed_index: xr.Variable
+) -> dict[str, xr.Variable]:
     found = {}
-    for name, (values, attrs) in template_parameters(read_seds_of_store(path)).items():
+    for name, (values, attrs) in template_parameters(seds).items():
         looked_up = indexing.LazilyIndexedArray(_LookedUp(sed_index, values))
         found[name] = xr.Variable("galaxy", looked_up, attrs)
     return found
