@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from argdask.cosmologies import DEFAULT_COSMOLOGY, checked_cosmology
 from argdask.errors import InputError, nearest
 from argdask.interpolation import flux_at
+from argdask.sed_limits import check_limits
 
 __all__ = [
     "DEFAULT_COSMOLOGY",
@@ -160,10 +161,7 @@ def _check_values(seds: xr.DataArray, redshift: Floats, flux: Floats) -> None:
     if not all(isinstance(name, str) and name for name in names):
         cure = "name the filters, as acs_wfc_f606w"
         raise InputError("seds.filter", names, "names", cure)
-    wavelength = seds["wavelength"].values
-    if not np.all((wavelength > 0) & np.isfinite(wavelength)):
-        cure = "give each filter a wavelength in Angstrom"
-        raise InputError("seds.wavelength", wavelength, "values above 0", cure)
+    check_limits(seds)
     if np.any(flux < 0):
         z, band, template = np.argwhere(flux < 0)[0]
         wrong = f"{flux[z, band, template]} at z = {redshift[z]}, {names[band]}"

@@ -671,7 +671,7 @@ GRIDS: dict[str, Case] = {
     "netCDF with a negative wavelength": (
         lambda: ["--seds", labelled(wavelength=np.array([9000.0, -1.0]))],
         "seds.wavelength",
-        "-1.",
+        "-1 of filter blue",
         "in Angstrom",
     ),
     "netCDF of NaN": (

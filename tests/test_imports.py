@@ -51,7 +51,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("recipe_profiles", "brightness", "components", "component_tables", "sizes"),
         *("survey_presets", "preset_listing"),
         *("seds", "sed_building", "sed_choices", "sed_files", "sed_inspection"),
-        *("sed_labels", "sed_sources", "smpy_grids", "cosmologies"),
+        *("sed_labels", "sed_limits", "sed_sources", "smpy_grids", "cosmologies"),
         *("filter_curves", "spectra", "text_columns"),
         *("images", "image_files", "image_light", "image_sizes", "image_stamps"),
         *("tables", "table_columns", "table_files", "table_templates"),
