@@ -81,9 +81,29 @@ images_source = click.option(
     "netCDF (image, y, x), or a folder of FITS cut-outs. Each is used once; any by "
     "chance: --set profile.draw=random.",
 )
-galaxies = click.option("--galaxies", type=int, metavar="N", help="Number of galaxies.")
+
+
+class _Whole(click.ParamType):
+    """A whole number, also as 1e6."""
+
+    name = "integer"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        from argdask.yaml_files import whole_number
+
+        number = whole_number(value)
+        if not isinstance(number, int):
+            self.fail(f"{value!r} is not a valid integer.", param, ctx)
+        return number
+
+
+galaxies = click.option(
+    "--galaxies", type=_Whole(), metavar="N", help="Number of galaxies."
+)
 seed = click.option(
-    "--seed", type=int, metavar="S", help="What random numbers follow from."
+    "--seed", type=_Whole(), metavar="S", help="What random numbers follow from."
 )
 keep_bits = click.option(
     "--keep-bits",

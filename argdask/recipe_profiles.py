@@ -404,8 +404,8 @@ def _check_support(
         raise wrong_choice(
             name,
             f"{lowest:g}" if one else f"{lowest:g} to {highest:g}",
-            f"values within {low:g} to {high:g}",
-            "set its minimum and maximum",
+            f"{low:g} or more" if high == np.inf else f"values of {low:g} to {high:g}",
+            "choose another number" if one else "set its minimum and maximum",
         )
 
 

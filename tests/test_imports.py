@@ -60,6 +60,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("rendering", "observing", "image_observing", "simulation", "psf_labels"),
+        "new_sets",
         *("pairs", "pair_labels", "renoising"),
     ),
     (
