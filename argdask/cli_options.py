@@ -83,27 +83,21 @@ images_source = click.option(
 )
 
 
-class _Whole(click.ParamType):
-    """A whole number, also as 1e6."""
+def _whole(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    """Read a whole number, also as 1e6."""
+    from argdask.yaml_files import whole_number
 
-    name = "integer"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        from argdask.yaml_files import whole_number
-
-        number = whole_number(value)
-        if not isinstance(number, int):
-            self.fail(f"{value!r} is not a valid integer.", param, ctx)
-        return number
+    number = whole_number(value)
+    if number is not None and not isinstance(number, int):
+        raise click.BadParameter(f"{value!r} is not a valid integer.")
+    return number
 
 
 galaxies = click.option(
-    "--galaxies", type=_Whole(), metavar="N", help="Number of galaxies."
+    "--galaxies", callback=_whole, metavar="N", help="Number of galaxies."
 )
 seed = click.option(
-    "--seed", type=_Whole(), metavar="S", help="What random numbers follow from."
+    "--seed", callback=_whole, metavar="S", help="What random numbers follow from."
 )
 keep_bits = click.option(
     "--keep-bits",

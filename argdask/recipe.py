@@ -62,16 +62,20 @@ __all__ = [
 # The least half-light radius that is accurate [pixel].
 SMALLEST_RADIUS = 0.02
 
-_Whole = Annotated[int, BeforeValidator(whole_number, json_schema_input_type=int)]
+_Whole = Annotated[int, BeforeValidator(whole_number)]
 _Pixels = Annotated[int, Field(ge=1)]
 _Sersic: TypeAlias = SersicProfile | Component
+
+
+def _is_side(number: Any) -> bool:
+    known = isinstance(number, Integral | float) and not isinstance(number, bool)
+    return known and bool(number >= 1) and bool(number == number // 1)
 
 
 def _read_shape(data: Any) -> Any:
     sides = data if isinstance(data, list | tuple) else (data, data)
     sides = tuple(whole_number(side) for side in sides)
-    whole = (isinstance(n, Integral | float) and n >= 1 and n == n // 1 for n in sides)
-    if len(sides) != 2 or not all(whole) or any(isinstance(n, bool) for n in sides):
+    if len(sides) != 2 or not all(map(_is_side, sides)):
         expected = "one whole number of pixels above 0, or two as [rows, columns]"
         raise wrong_choice("", data, expected, "for example 60 or [60, 80]")
     return tuple(int(side) for side in sides)

@@ -169,7 +169,7 @@ def test_an_input_error_without_a_place_is_about_the_recipe():
         (lambda: Constant(value="x"), "value: got x, expected a number"),
         (
             lambda: recipe.SersicProfile(sersic_index=9),
-            "sersic_index: got 9, expected values of 0.3 to 8",
+            "sersic_index: got 9, expected values within 0.3 to 8",
         ),
         (
             lambda: sed_choices.RedshiftGrid(first=2, last=1, number=3),

@@ -12,6 +12,8 @@ from argdask.errors import InputError
 from argdask.new_sets import check_new, too_large
 from argdask.simulation import Simulation
 
+WIDE = {"distribution": "lognormal", "median": 1, "sigma": 2, "minimum": 0.1}
+
 
 def recipe(shape: int = 8, **profile: Any) -> ad.Recipe:
     return ad.Recipe(galaxies=2, image_shape=shape, profile=profile)
@@ -29,7 +31,7 @@ def of_components(**changes: Any) -> ad.Recipe:
         recipe(half_light_radius=6.0),  # 100 pixels
         recipe(shape=400, half_light_radius=24.0),  # as large as the frame
         # Half of all are smaller, however long the tail.
-        recipe(half_light_radius={"distribution": "lognormal", "median": 1, "sigma": 9}),
+        recipe(half_light_radius=WIDE),
         recipe(position_angle=179.9),
         of_components(),
     ],
@@ -43,8 +45,8 @@ def test_usual_sets_are_accepted(accepted: ad.Recipe) -> None:
     [
         (
             recipe(half_light_radius=1000),
-            "profile.half_light_radius: got 1000 arcsec, 16667 pixels of 0.06, expected "
-            "at most 100 pixels, the frame or more; give it in arcsec, ",
+            "profile.half_light_radius: got 1000 arcsec, 16667 pixels of 0.06, expected"
+            " at most 100 pixels, the frame or more; give it in arcsec, ",
         ),
         (
             recipe(shape=400, half_light_radius=24.1),
@@ -85,5 +87,5 @@ def test_a_set_that_was_begun_goes_on(seds: xr.DataArray) -> None:
 
 def test_the_bytes_of_a_galaxy_are_those_of_its_images() -> None:
     # 8 x 8 pixels of float32 for 3 filters, at two redshifts.
-    error = too_large(recipe(), filters=3)
-    assert f"where a part of one galaxy is {8 * 8 * 3 * 2 * 4 / 1e9:.4g} GB" in str(error)
+    told = str(too_large(recipe(), filters=3))
+    assert f"where a part of one galaxy is {8 * 8 * 3 * 2 * 4 / 1e9:.4g} GB" in told

@@ -310,10 +310,10 @@ WRONG = [
     (profile(sersic_index=None), "profile.sersic_index", "None", LAWS, SEE),
     (
         profile(sersic_index={"distribution": "gauss"}),
-        "profile.sersic_index",
-        "{'distribution': 'gauss'}",
-        LAWS,
-        SEE,
+        "profile.sersic_index.distribution",
+        "gauss",
+        "one of constant, uniform, normal, lognormal, beta, choice",
+        "nearest: ",
     ),
     (
         profile(sersic_index=NOT_A_NUMBER),
@@ -326,28 +326,28 @@ WRONG = [
         profile(sersic_index=8.1),
         "profile.sersic_index",
         "8.1",
-        "values of 0.3 to 8",
+        "values within 0.3 to 8",
         "choose another number",
     ),
     (
         profile(sersic_index={"distribution": "normal", "mean": 3, "sigma": 1}),
         "profile.sersic_index",
         "-inf to inf",
-        "values of 0.3 to 8",
+        "values within 0.3 to 8",
         "set its minimum and maximum",
     ),
     (
         profile(axis_ratio=uniform(0.05, 1.0)),
         "profile.axis_ratio",
         "0.05 to 1",
-        "values of 0.1 to 1",
+        "values within 0.1 to 1",
         "set its minimum and maximum",
     ),
     (
         profile(axis_ratio=0),
         "profile.axis_ratio",
         "0",
-        "values of 0.1 to 1",
+        "values within 0.1 to 1",
         "choose another number",
     ),
     (
@@ -361,7 +361,7 @@ WRONG = [
         profile(position_angle=-10),
         "profile.position_angle",
         "-10",
-        "values of 0 to 180",
+        "values within 0 to 180",
         "choose another number",
     ),
     (
@@ -480,7 +480,6 @@ def test_a_wrong_choice_is_told_in_one_line(wrong, field, value, expected, cure)
         ("", "keys with values"),
         ("- 1", "keys with values"),
         ("just text", "keys with values"),
-        ("1: 2", "keys with values"),
         ("galaxies: 3\nseed: [", "valid YAML (line 2)"),
         ("a\x00b: 3", "valid YAML"),
         ("galaxies: 2001-99-99", "valid YAML"),
@@ -525,7 +524,7 @@ def test_whole_numbers_may_have_an_exponent(tmp_path):
     assert Recipe.from_yaml(written) == Recipe(galaxies=1000, seed=120)
     assert assemble({}, ["galaxies=1e3", "seed=1e19"]).seed == 10**19
     for wrong in ("1.5", "1e-1", "1e999999999", "inf", "nan", "1e3x"):
-        with pytest.raises(InputError, match="galaxies: got .*whole number"):
+        with pytest.raises(InputError, match=r"galaxies: got .*whole number"):
             Recipe(galaxies=wrong)
 
 
