@@ -171,6 +171,11 @@ def input_error(
         field = ".".join(filter(None, [field, context["field"]]))
         told = context["value"], context["expected"], context["cure"]
         return InputError(field or kind, *told)
+    if context.get("discriminator") == "'distribution'" and "tag" in context:
+        laws = context["expected_tags"].replace("'", "")
+        cure = f"nearest: {nearest(context['tag'], laws.split(', '), 1)}"
+        told = context["tag"], f"one of {laws}", cure
+        return InputError(f"{field}.distribution", *told)
     if details["type"].startswith("union_tag") or details["type"] in shapes - {
         "literal_error"
     }:

@@ -82,9 +82,23 @@ images_source = click.option(
     "netCDF (image, y, x), or a folder of FITS cut-outs. Each is used once; any by "
     "chance: --set profile.draw=random.",
 )
-galaxies = click.option("--galaxies", type=int, metavar="N", help="Number of galaxies.")
+
+
+def _whole(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    """Read a whole number, also as 1e6."""
+    from argdask.yaml_files import whole_number
+
+    number = whole_number(value)
+    if number is not None and not isinstance(number, int):
+        raise click.BadParameter(f"{value!r} is not a valid integer.")
+    return number
+
+
+galaxies = click.option(
+    "--galaxies", callback=_whole, metavar="N", help="Number of galaxies."
+)
 seed = click.option(
-    "--seed", type=int, metavar="S", help="What random numbers follow from."
+    "--seed", callback=_whole, metavar="S", help="What random numbers follow from."
 )
 keep_bits = click.option(
     "--keep-bits",

@@ -79,8 +79,8 @@ def _check_labels(seds: xr.DataArray) -> None:
         wrong = f"{age.dtype} {age.dims} [{units}]"
         cure = "correct it, or set templates.evolution to none"
         raise InputError("seds.age", wrong, "one for each template, in yr", cure)
-    if not np.all((age.values > 0) & np.isfinite(age.values)):
-        bad = age.values[~((age.values > 0) & np.isfinite(age.values))][0].item()
+    if np.isnan(age.values).any():
+        bad = f"nan for template {np.argmax(np.isnan(age.values))}"
         cure = "drop this template, or set templates.evolution to none"
         raise InputError("seds.age", bad, "ages above 0", cure)
 

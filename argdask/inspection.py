@@ -94,7 +94,7 @@ class Contents:
 
     @property
     def redshifts_told(self) -> str:
-        """Redshifts of the galaxies and of the grid, for a person."""
+        """What redshifts the galaxies and the grid have, for a person."""
         spans = {**self.drawn, "grid": self.redshifts}
         return ", ".join(f"{name} {a:g} to {b:g}" for name, (a, b) in spans.items())
 

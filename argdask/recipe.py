@@ -6,6 +6,7 @@ import contextlib
 import copy
 import json
 from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
@@ -33,7 +34,13 @@ from argdask.recipe_sections import (
 )
 from argdask.schema import ENDS, image_name
 from argdask.survey_presets import PRESETS, preset_of
-from argdask.yaml_files import YAML_ERRORS, RepeatedKeyError, parse_yaml, read_yaml
+from argdask.yaml_files import (
+    YAML_ERRORS,
+    RepeatedKeyError,
+    parse_yaml,
+    read_yaml,
+    whole_number,
+)
 
 __all__ = [
     "SMALLEST_RADIUS",
@@ -67,15 +74,23 @@ _EXAMPLES: dict[str, Any] = {
 # The least half-light radius that is accurate [pixel].
 SMALLEST_RADIUS = 0.02
 
+_Whole = Annotated[int, BeforeValidator(whole_number)]
 _Pixels = Annotated[int, Field(ge=1)]
 _Sersic: TypeAlias = SersicProfile | Component
 
 
+def _is_side(number: Any) -> bool:
+    known = isinstance(number, Integral | float) and not isinstance(number, bool)
+    return known and bool(number >= 1) and bool(number == number // 1)
+
+
 def _read_shape(data: Any) -> Any:
-    if isinstance(data, str):
-        expected = "a number, or a list of rows and columns"
-        raise wrong_choice("", data, expected, "write 60, or [60,80]")
-    return (data, data) if isinstance(data, int) else data
+    sides = data if isinstance(data, list | tuple) else (data, data)
+    sides = tuple(whole_number(side) for side in sides)
+    if len(sides) != 2 or not all(map(_is_side, sides)):
+        expected = "one whole number of pixels above 0, or two as [rows, columns]"
+        raise wrong_choice("", data, expected, "for example 60 or [60, 80]")
+    return tuple(int(side) for side in sides)
 
 
 class Recipe(Choices):
@@ -87,9 +102,9 @@ class Recipe(Choices):
         If a key is unknown or a value is not what the key expects.
     """
 
-    galaxies: int = Field(default=1000, ge=1, le=10**12)
+    galaxies: _Whole = Field(default=1000, ge=1, le=10**12)
     """Number of galaxies."""
-    seed: int = Field(default=4251, ge=0, lt=2**64)
+    seed: _Whole = Field(default=4251, ge=0, lt=2**64)
     """What all random numbers follow from, together with the galaxy's id."""
     image_shape: Annotated[
         tuple[_Pixels, _Pixels],
@@ -373,17 +388,20 @@ def assemble(
     choices = copy.deepcopy(dict(start))
     for setting in settings:
         key, equals, text = setting.partition("=")
+        if not equals or not key:
+            raise InputError(
+                "--set", setting, "key=value", "for example seed=7 or scale.max=1000"
+            )
         try:
             value = parse_yaml(text)
         except RepeatedKeyError:
             cure = "drop one of them"
             raise InputError("--set", setting, "each key once", cure) from None
         except YAML_ERRORS:
-            equals = ""
-        if not equals or not key:
+            cure = "close its brackets and quotes, and quote what YAML takes otherwise"
             raise InputError(
-                "--set", setting, "key=value", "for example seed=7 or scale.max=1000"
-            )
+                "--set", setting, "a value that is valid YAML", cure
+            ) from None
         _place(choices, key.strip(), value)
     for key, value in (options or {}).items():
         _place(choices, key, value)

@@ -401,11 +401,12 @@ def _check_support(
     lowest, highest = bounds if law is None else law.support()
     if lowest < low or highest > high:
         one = lowest == highest
+        within = f"values within {low:g} to {high:g}"
         raise wrong_choice(
             name,
             f"{lowest:g}" if one else f"{lowest:g} to {highest:g}",
-            f"values within {low:g} to {high:g}",
-            "set its minimum and maximum",
+            within if high < np.inf else f"{low:g} or more",
+            "choose another number" if one else "set its minimum and maximum",
         )
 
 

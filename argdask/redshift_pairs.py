@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,7 +152,7 @@ def _listed(
     separation = z_out[None, :] - z_in[:, None]
     pairs = (separation > 0) & (separation >= choices.min_separation - _ROUNDED)
     if not pairs.any():
-        raise _no_pair(choices, grid)
+        raise _no_pair(choices, grid, fixed)
     pairs &= templates.possible(z_in[:, None], z_out)
     if not pairs.any():
         raise InputError(
@@ -213,7 +212,7 @@ def _continuous(
     low = grid[0] if z_in is None else z_in
     high = grid[-1] if z_out is None else z_out
     if high <= low + choices.min_separation:
-        raise _no_pair(choices, grid)
+        raise _no_pair(choices, grid, fixed)
     reach_in, reach_out = (_reach(grid, one) for one in fixed)
     separation = choices.min_separation
     reached = reach_out.high - reach_in.low[:, None] > separation
@@ -240,13 +239,19 @@ def _reach(grid: Floats, fixed: float | None) -> Reach:
     return Reach(only, only, cells_of(grid, only))
 
 
-def _no_pair(choices: Redshifts, grid: Floats) -> InputError:
-    shown = choices.model_dump(exclude_none=True)
-    if choices.values == "grid":
-        del shown["values"]
-    return InputError(
-        "redshifts",
-        json.dumps(shown, separators=(",", ":")),
-        f"a pair within the grid's {grid[0]:g} to {grid[-1]:g}",
-        "choose a lower z_in, a higher z_out or a smaller min_separation",
-    )
+def _no_pair(choices: Redshifts, grid: Floats, fixed: _Fixed) -> InputError:
+    z_in, z_out = fixed
+    low = float(grid[0] if z_in is None else z_in)
+    high = float(grid[-1] if z_out is None else z_out)
+    if low < high:
+        word = "at most" if choices.values == "grid" else "less than"
+        expected = f"{word} the {high - low:g} from {low:g} to {high:g}"
+        cure = "choose a smaller one, or an SED grid with a wider range"
+        separation = f"{choices.min_separation:g}"
+        return InputError("redshifts.min_separation", separation, expected, cure)
+    if z_in is None:
+        expected, cure = f"above {low:g}, the grid's lowest", "choose a higher one"
+        return InputError("redshifts.z_out", f"{high:g}", expected, cure)
+    highest = "the grid's highest" if z_out is None else "z_out to 1e-9"
+    expected, cure = f"below {high:g}, {highest}", "choose a lower one"
+    return InputError("redshifts.z_in", f"{low:g}", expected, cure)

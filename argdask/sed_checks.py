@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from argdask.errors import InputError
+from argdask.sed_limits import check_limits
 
 __all__ = ["DIMS", "check_history", "check_structure", "check_values", "microjanskys"]
 
@@ -135,10 +136,7 @@ def check_values(seds: xr.DataArray, redshift: Floats, flux: Floats) -> None:
     if not all(isinstance(name, str) and name for name in names):
         cure = "name the filters, as acs_wfc_f606w"
         raise InputError("seds.filter", names, "names", cure)
-    wavelength = seds["wavelength"].values
-    if not np.all((wavelength > 0) & np.isfinite(wavelength)):
-        cure = "give each filter a wavelength in Angstrom"
-        raise InputError("seds.wavelength", wavelength, "values above 0", cure)
+    check_limits(seds)
     if np.any(flux < 0):
         z, band, template = np.argwhere(flux < 0)[0]
         wrong = f"{flux[z, band, template]} at z = {redshift[z]}, {names[band]}"

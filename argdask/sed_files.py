@@ -21,7 +21,7 @@ from argdask.filter_curves import filter_curve, filter_names
 from argdask.photometry import pivot_wavelength
 from argdask.places import place_of
 from argdask.seds import DIMS, check_seds
-from argdask.smpy_grids import REMAKE, read_smpy
+from argdask.smpy_grids import REMAKE, is_smpy, read_smpy
 
 __all__ = ["read_seds", "write_seds"]
 
@@ -133,7 +133,7 @@ def _read_file(path: Path, filters: Sequence[str] | None) -> xr.DataArray:
             signature = file.read(8)
         if signature == _HDF5:
             with h5py.File(path, "r") as file:
-                if "fluxes" in file:
+                if is_smpy(file):
                     return read_smpy(file, path.name, filters)
         if signature == _HDF5 or signature.startswith(_NETCDF3):
             with xr.open_dataset(path, engine="netcdf4") as opened:
@@ -208,7 +208,7 @@ def _grid_of(dataset: xr.Dataset, path: Path) -> xr.DataArray:
     fitting = [name for name, v in dataset.items() if set(v.dims) == set(DIMS)]
     chosen = "flux" if "flux" in fitting else next(iter(fitting), None)
     if chosen is None or (len(fitting) > 1 and chosen != "flux"):
-        shown = ", ".join(f"{name} {v.dims}" for name, v in dataset.items())
+        shown = ", ".join(f"{name} {_axes(v)}" for name, v in dataset.items())
         wrong = f"{path.name} with {shown or 'no variables'}"
         expected = f"one variable with the dims {', '.join(DIMS)}, or 'flux' of several"
         raise InputError("seds", wrong, expected, "rename the dims, or drop the others")
@@ -227,6 +227,12 @@ def _grid_of(dataset: xr.Dataset, path: Path) -> xr.DataArray:
     whole = {name: one for name, one in dataset.attrs.items() if name != "units"}
     attrs = {"source": path.name, **whole, **flux.attrs}
     return flux.assign_attrs(attrs)
+
+
+def _axes(variable: xr.DataArray) -> str:
+    """Return the dims of a variable, or its shape where HDF5 has no names for them."""
+    unnamed = any(str(dim).startswith("phony_dim") for dim in variable.dims)
+    return f"of shape {variable.shape}" if unnamed else str(variable.dims)
 
 
 def _texts(coordinate: xr.DataArray) -> np.ndarray[Any, Any]:

@@ -16,6 +16,7 @@ from argdask.cubes import multiply, multiply_convolved
 from argdask.image_light import light_of
 from argdask.image_observing import ImageObserver
 from argdask.memory import Pool
+from argdask.new_sets import check_new, too_large
 from argdask.observing import Observer, Stamps
 from argdask.psf import PSFImage
 from argdask.psf_choices import hash_of_images, psf_images
@@ -95,7 +96,12 @@ class Simulation:
         if scale is None:
             warn_of_redshifts(self.catalogue)
             brought = hash_of_images(self.recipe, self.psfs)
-            scale = _resolved(self.catalogue, brought)
+            check_new(self.recipe)
+            try:
+                scale = _resolved(self.catalogue, brought)
+            except MemoryError:
+                filters = self.catalogue.seds.sizes["filter"]
+                raise too_large(self.recipe, filters) from None
             if isinstance(self._observer, ImageObserver):
                 self._observer.check(self.catalogue)
         self.scale = scale

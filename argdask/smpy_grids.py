@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import h5py
 import numpy as np
@@ -12,12 +13,15 @@ from numpy.typing import NDArray
 from argdask.errors import InputError
 from argdask.seds import DIMS
 
-__all__ = ["REMAKE", "read_smpy"]
+__all__ = ["REMAKE", "is_smpy", "read_smpy"]
 
 Floats = NDArray[np.float64]
 
 REMAKE = "it is damaged or was changed by hand: copy it again or make it anew"
 """What to do about a damaged file."""
+
+# What a file must hold beside the scales.
+_ARRAYS = {"fluxes", "wl", "tau"}
 
 # Dimension scale -> coordinate, in the order in which templates are stacked.
 _SMPY_AXES = {
@@ -27,6 +31,22 @@ _SMPY_AXES = {
     "dust": "a_v",
     "fesc": "escape_fraction",
 }
+
+
+def is_smpy(file: h5py.File) -> bool:
+    """Return whether smpy wrote a file, as far as the names in it tell.
+
+    Parameters
+    ----------
+    file
+        The open file.
+
+    Returns
+    -------
+    bool
+        Also where the fluxes are missing.
+    """
+    return "fluxes" in file or {"wl", "tau", "fesc", "metallicities"} <= set(file)
 
 
 def read_smpy(
@@ -53,29 +73,9 @@ def read_smpy(
     InputError
         What the file holds is no grid of smpy.
     """
-    missing = {"fluxes", "wl", "tau"} - set(file)
-    labels = [] if missing else [next(iter(d), "") for d in file["fluxes"].dims]
-    order = ["z", "", *_SMPY_AXES]  # the axis of filters has no scale
-    if sorted(labels) != sorted(order):
-        wrong = f"no {', '.join(sorted(missing))}" if missing else f"scales {labels}"
-        expected = f"smpy's 'fluxes' with the scales z, {', '.join(_SMPY_AXES)}"
-        cure = "give a file that smpy wrote"
-        raise InputError("seds", f"{name} with {wrong}", expected, cure)
-    fluxes = file["fluxes"]
-    scales = {label: fluxes.dims[labels.index(label)][0] for label in order if label}
-    scales[""] = file["wl"]
-    values = {}
-    for label, scale in scales.items():
-        length = fluxes.shape[labels.index(label)]
-        if scale.shape != (length,):
-            _refuse_shape(name, scale, f"{length} values, as an axis of 'fluxes' has")
-        values[label] = scale[()]
-    tau = np.atleast_2d(file["tau"][()].T).T  # one column where there is one parameter
-    used = values["sfh"]
-    if used.dtype.kind not in "iu" or used.min() < 0 or used.max() >= len(tau):
-        _refuse_shape(name, file["tau"], f"a row for each of 'sfh' {used.tolist()}")
-
-    flux = np.transpose(fluxes[()], [labels.index(label) for label in order])
+    labels, values, tau = _read_axes(file, name)
+    flux = _in_unit(file["fluxes"], name, "uJy")
+    flux = np.transpose(flux, [labels.index(label) for label in values])
     mesh = np.meshgrid(*(values[label] for label in _SMPY_AXES), indexing="ij")
     template = {
         coordinate: ("template", grid.ravel())
@@ -103,6 +103,82 @@ def read_smpy(
         },
         attrs={"source": f"smpy, {name}", "per_solar_mass": 1, **declared},
     )
+
+
+def _read_axes(
+    file: h5py.File, name: str
+) -> tuple[list[str], dict[str, NDArray[Any]], Floats]:
+    """Return the scale of each axis of the fluxes, their values, and the histories.
+
+    The values are in the order in which the grid has its axes; the axis of filters has
+    no scale, and its values are wavelengths.
+    """
+    missing = _ARRAYS - set(file)
+    for array in sorted(_ARRAYS - missing):
+        _check_numbers(file[array], name)
+    labels = [] if missing else [next(iter(d), "") for d in file["fluxes"].dims]
+    order = ["z", "", *_SMPY_AXES]
+    if sorted(labels) != sorted(order):
+        wrong = f"no {', '.join(sorted(missing))}" if missing else f"scales {labels}"
+        expected = f"smpy's 'fluxes' with the scales z, {', '.join(_SMPY_AXES)}"
+        cure = "give a file that smpy wrote"
+        raise InputError("seds", f"{name} with {wrong}", expected, cure)
+    fluxes = file["fluxes"]
+    values = {}
+    for label in order:
+        place = labels.index(label)
+        scale = fluxes.dims[place][0] if label else file["wl"]
+        _check_numbers(scale, name)
+        if scale.shape != (fluxes.shape[place],):
+            expected = f"{fluxes.shape[place]} values, as an axis of 'fluxes' has"
+            _refuse_shape(name, scale, expected)
+        values[label] = _in_unit(scale, name, "yr") if label == "ages" else scale[()]
+        if label in _SMPY_AXES:
+            _check_finite(scale, name, values[label])
+    tau = np.atleast_2d(file["tau"][()].T).T  # one column where there is one parameter
+    used = values["sfh"]
+    if used.dtype.kind not in "iu" or used.min() < 0 or used.max() >= len(tau):
+        _refuse_shape(name, file["tau"], f"a row for each of 'sfh' {used.tolist()}")
+    _check_finite(file["tau"], name, tau[used])
+    return labels, values, tau
+
+
+def _check_numbers(dataset: h5py.Dataset | h5py.Group, name: str) -> None:
+    found = "a group"
+    if isinstance(dataset, h5py.Dataset):
+        found = f"of {'text' if dataset.dtype.kind in 'OSU' else dataset.dtype}"
+        if dataset.dtype.kind in "fiu":
+            return
+    wrong = f"'{dataset.name[1:]}' {found} in {name}"
+    raise InputError("seds", wrong, "an array of numbers, as smpy writes it", REMAKE)
+
+
+def _check_finite(dataset: h5py.Dataset, name: str, values: NDArray[Any]) -> None:
+    """See that parameters of templates are numbers: a template is drawn with them."""
+    known = np.isfinite(values)
+    if not known.all():
+        wrong = f"{values[~known][0]} in '{dataset.name[1:]}' of {name}"
+        raise InputError("seds", wrong, "finite parameters of templates", REMAKE)
+
+
+def _in_unit(dataset: h5py.Dataset, name: str, wanted: str) -> NDArray[Any]:
+    """Return values in a unit: as they are if they are in it, or say nothing of one."""
+    values: NDArray[Any] = dataset[()]
+    told = dataset.attrs.get("unit", wanted)
+    told = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
+    if told == wanted:
+        return values
+    # It takes a third of a second to import, which the files of smpy can do without.
+    from astropy import units as u  # noqa: PLC0415
+
+    try:
+        with np.errstate(all="ignore"):
+            return np.asarray(u.Unit(told).to(wanted, values.astype(np.float64)))
+    except (ValueError, TypeError):
+        wrong = f"'{dataset.name[1:]}' in {told or 'no unit'} in {name}"
+        expected = f"{wanted}, or a unit that astropy converts to it"
+        cure = "correct the attribute 'unit', or convert the values"
+        raise InputError("seds", wrong, expected, cure) from None
 
 
 def _refuse_shape(name: str, dataset: h5py.Dataset, expected: str) -> None:

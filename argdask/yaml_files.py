@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,14 @@ __all__ = [
     "list_of_texts",
     "parse_yaml",
     "read_yaml",
+    "whole_number",
 ]
 
 # Besides its own, yaml lets through Python's errors about dates, digits and nesting.
 YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
+
+
+_DIGITS = 25
 
 
 class RepeatedKeyError(yaml.YAMLError):
@@ -132,6 +137,37 @@ def read_yaml(
             cure = "use blanks, since YAML knows no tabs"
             raise InputError(field, found, "valid YAML", cure) from None
         raise InputError(field, str(path), f"valid YAML{where}", example) from None
-    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
+    if data is None and text.strip():
+        return {}  # comments alone: every key is left out
+    if not isinstance(data, dict):
         raise InputError(field, str(path), "keys with values", example)
+    for key in data:
+        if not isinstance(key, str):
+            found = f"{path} with the key {key}"
+            raise InputError(field, found, "keys that are names", example)
     return data
+
+
+def whole_number(data: Any) -> Any:
+    """Read a whole number as people write it, 1e6 for instance.
+
+    Parameters
+    ----------
+    data
+        Text, or anything else.
+
+    Returns
+    -------
+    Any
+        The number, if that is what the text says; all else as it is.
+    """
+    if not isinstance(data, str):
+        return data
+    try:
+        number = Decimal(data)
+    except InvalidOperation:
+        return data
+    # No number of anything has more digits; 1e999999999 would fill the memory.
+    if not number.is_finite() or abs(number.adjusted()) > _DIGITS:
+        return data
+    return int(number) if number == number.to_integral_value() else data

@@ -312,12 +312,12 @@ RECIPES: dict[str, Case] = {
         str(2**64),
         "less than 18446744073709551616",
     ),
-    "image of no size": (lambda: choice("image_shape=0"), "image_shape", "0", SEE),
+    "image of no size": (lambda: choice("image_shape=0"), "image_shape", "0", "60 or"),
     "image of three sides": (
         lambda: choice("image_shape=[8, 8, 8]"),
         "image_shape",
         "[8, 8, 8]",
-        SEE,
+        "for example 60 or [60, 80]",
     ),
     "pixel of no size": (lambda: choice("pixel_scale=0"), "pixel_scale", "0", SEE),
     "pixel beyond all radii": (
@@ -360,13 +360,13 @@ RECIPES: dict[str, Case] = {
         lambda: choice("profile.sersic_index=9"),
         "profile.sersic_index",
         "9",
-        "set its minimum and maximum",
+        "choose another number",
     ),
     "axis ratio of zero": (
         lambda: choice("profile.axis_ratio=0"),
         "profile.axis_ratio",
         "0",
-        "set its minimum and maximum",
+        "choose another number",
     ),
     "axis ratio above one": (
         lambda: choice(
@@ -382,17 +382,35 @@ RECIPES: dict[str, Case] = {
         "0.00167 pixels",
         "set its minimum, or a smaller pixel_scale",
     ),
+    "radius in milliarcsec": (
+        lambda: choice("profile.half_light_radius=600"),
+        "profile.half_light_radius",
+        "got 600 arcsec, 10000 pixels of 0.06, expected at most 100 pixels",
+        "give it in arcsec, not in kpc, mas or pixels",
+    ),
+    "position angle of 180": (
+        lambda: choice("profile.position_angle=180"),
+        "profile.position_angle",
+        "got 180, expected angles from 0 to below 180",
+        "give 0, which is the same",
+    ),
+    "images beyond all memory": (
+        lambda: choice("image_shape=1e9", "filters=[acs_wfc_f606w]"),
+        "image_shape",
+        "got 1000000000x1000000000, where a part of one galaxy is 8e+09 GB",
+        "choose a smaller image_shape",
+    ),
     "asymmetry of one": (
         lambda: choice("profile.asymmetry=1"),
         "profile.asymmetry",
         "1",
-        "set its minimum and maximum",
+        "choose another number",
     ),
     "unknown distribution": (
         lambda: choice("profile.axis_ratio={distribution: gauss}"),
-        "profile.axis_ratio",
+        "profile.axis_ratio.distribution",
         "gauss",
-        SEE,
+        "nearest: ",
     ),
     "bounds exchanged": (
         lambda: choice(
@@ -454,9 +472,9 @@ RECIPES: dict[str, Case] = {
     ),
     "no redshift above": (
         lambda: choice("redshifts.z_in=2.0"),
-        "redshifts",
-        '"z_in":2.0',
-        "choose a lower z_in",
+        "redshifts.z_in",
+        "got 2, expected below 2, the grid's highest",
+        "choose a lower one",
     ),
     "negative separation": (
         lambda: choice("redshifts.min_separation=-0.1"),
@@ -466,9 +484,9 @@ RECIPES: dict[str, Case] = {
     ),
     "separation beyond the grid": (
         lambda: choice("redshifts.min_separation=5"),
-        "redshifts",
-        "5.0",
-        "smaller min_separation",
+        "redshifts.min_separation",
+        "got 5, expected at most the 1.9 from 0.1 to 2",
+        "choose a smaller one",
     ),
     "reference redshift outside the grid": (
         lambda: choice("reference_redshift=7"),
@@ -726,7 +744,7 @@ GRIDS: dict[str, Case] = {
     "netCDF with a negative wavelength": (
         lambda: ["--seds", labelled(wavelength=np.array([9000.0, -1.0]))],
         "seds.wavelength",
-        "-1.",
+        "-1 of filter blue",
         "in Angstrom",
     ),
     "netCDF of NaN": (

@@ -753,24 +753,34 @@ def refused(seds: xr.DataArray, **choices: Any) -> InputError:
         ),
         (
             {"redshifts": {"z_in": 2}},
-            'redshifts: got {"law":"conditional","z_in":2.0,"min_separation":0.0}, '
-            "expected a pair within the grid's 0.1 to 2; choose a lower z_in, a higher "
-            "z_out or a smaller min_separation",
+            "redshifts.z_in: got 2, expected below 2, the grid's highest; choose a "
+            "lower one",
+        ),
+        (
+            {"redshifts": {"z_out": 0.1}},
+            "redshifts.z_out: got 0.1, expected above 0.1, the grid's lowest; choose a "
+            "higher one",
+        ),
+        (
+            {"redshifts": {"z_in": 1.0, "z_out": 1.0000000001}},
+            "redshifts.z_in: got 1, expected below 1, z_out to 1e-9; choose a lower",
+        ),
+        (
+            {"redshifts": {"z_in": 1.0, "z_out": 1.5, "min_separation": 0.6}},
+            "redshifts.min_separation: got 0.6, expected at most the 0.5 from 1 to 1.5",
         ),
         (
             {"redshifts": {"min_separation": 3}},
-            'redshifts: got {"law":"conditional","min_separation":3.0}, expected a '
-            "pair within the grid's 0.1 to 2; choose a lower z_in, a higher z_out or "
-            "a smaller min_separation",
+            "redshifts.min_separation: got 3, expected at most the 1.9 from 0.1 to 2; "
+            "choose a smaller one, or an SED grid with a wider range",
         ),
         (
             {"redshifts": {"values": "continuous", "min_separation": 1.9}},
-            'redshifts: got {"law":"conditional","values":"continuous",'
-            '"min_separation":1.9}, expected a pair within the grid\'s 0.1 to 2; ',
+            "redshifts.min_separation: got 1.9, expected less than the 1.9 from 0.1 to",
         ),
         (
             {"redshifts": {"values": "continuous", "z_in": 2}},
-            'redshifts: got {"law":"conditional","values":"continuous","z_in":2.0,',
+            "redshifts.z_in: got 2, expected below 2, the grid's highest",
         ),
         (
             {"brightness": {"law": "stellar_mass"}},

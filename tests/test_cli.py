@@ -319,6 +319,18 @@ def test_bad_input_of_other_commands_is_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_whole_numbers_may_have_an_exponent(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    quick = ["--json", "--set", "image_shape=8", "--set", "layout.part=16"]
+    assert run("plan", "--galaxies", "1.2e2", "--seed", "1e19", *quick) == 0
+    assert json.loads(capsys.readouterr().out)["galaxies"] == 120
+    for option in ("--galaxies", "--seed"):
+        for wrong in ("1.5", "1e-3", "many"):
+            assert run("plan", option, wrong) == 2
+            assert f"'{wrong}' is not a valid integer" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("ending", ["p.xyz", "none/p.png"])
 def test_a_picture_that_cannot_be_written_is_told(
     capsys: pytest.CaptureFixture[str], ending: str
@@ -342,7 +354,7 @@ def test_an_incomplete_store_has_its_own_exit_code(
         ad.write(recipe, "pairs.zarr", progress=stop)
     assert run("verify", "pairs.zarr") == 3
     (line,) = capsys.readouterr().err.splitlines()
-    assert "32 of 40 galaxies are missing; run the same command again" in line
+    assert "32 of 40 galaxies are missing; `argdask generate pairs.zarr` makes" in line
     assert run("inspect", "pairs.zarr") == 0
     # What is not made yet is drawn as nothing.
     assert run("preview", "pairs.zarr", "-o", "p.png", "--galaxies", "10") == 0

@@ -91,9 +91,9 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
         "seds.age: got float64 ('template',) [Gyr], expected one for each template, in",
         "correct it, or set templates.evolution to none",
     ),
-    "an age of 0": (
-        lambda g: g.assign_coords(age=g["age"].where(g["age"] > 2e8, 0)),
-        "seds.age: got 0.0, expected ages above 0",
+    "an unknown age": (
+        lambda g: g.assign_coords(age=g["age"].where(g["age"] > 2e8)),
+        "seds.age: got nan for template 0, expected ages above 0",
         "drop this template, or set templates.evolution to none",
     ),
     "an age twice": (

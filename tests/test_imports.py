@@ -52,7 +52,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("recipe_profiles", "brightness", "components", "component_tables", "sizes"),
         *("survey_presets", "preset_listing"),
         *("seds", "sed_building", "sed_choices", "sed_files", "sed_inspection"),
-        *("sed_checks", "sed_labels", "sed_sources", "smpy_grids", "cosmologies"),
+        *("sed_checks", "sed_labels", "sed_limits", "sed_sources", "smpy_grids"),
+        "cosmologies",
         *("filter_curves", "spectra", "text_columns"),
         *("images", "image_files", "image_light", "image_sizes", "image_stamps"),
         *("tables", "table_columns", "table_files", "table_templates"),
@@ -62,6 +63,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("rendering", "observing", "image_observing", "simulation", "psf_labels"),
+        "new_sets",
         *("pairs", "pair_labels", "renoising"),
     ),
     (

@@ -8,6 +8,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -24,6 +25,7 @@ from argdask.yaml_files import read_yaml
 
 NOT_A_NUMBER = float("nan")
 SEE = "see `argdask recipe` for every choice"
+SHAPE = "one whole number of pixels above 0, or two as [rows, columns]"
 LAWS = "a number or a distribution (constant, uniform, normal, ...)"
 
 
@@ -294,6 +296,8 @@ def test_defaults_are_those_of_the_design():
 
 def test_one_number_is_the_shape_of_a_square():
     assert Recipe(image_shape=33).image_shape == (33, 33)
+    assert Recipe(image_shape="33").image_shape == (33, 33)
+    assert Recipe(image_shape=(np.int64(33), 34.0)).image_shape == (33, 34)
 
 
 # Wrong recipes: choices, field, value as shown, what was expected, cure.
@@ -336,17 +340,14 @@ WRONG = [
     ({"galaxies": True}, "galaxies", "True", "a number", SEE),
     ({"seed": -1}, "seed", "-1", "greater than or equal to 0", SEE),
     ({"seed": 2**64}, "seed", str(2**64), f"less than {2**64}", SEE),
-    ({"image_shape": 0}, "image_shape.0", "0", "greater than or equal to 1", SEE),
-    ({"image_shape": [9, 0]}, "image_shape.1", "0", "greater than or equal to 1", SEE),
-    ({"image_shape": [9]}, "image_shape.1", "nothing", "a value", SEE),
-    ({"image_shape": [9] * 3}, "image_shape", "[9, 9, 9]", "at most 2 of them", SEE),
-    (
-        {"image_shape": "60,80"},
-        "image_shape",
-        "60,80",
-        "a number, or a list of rows and columns",
-        "write 60, or [60,80]",
-    ),
+    ({"image_shape": 0}, "image_shape", "0", SHAPE, "for example 60 or [60, 80]"),
+    ({"image_shape": [9, 0]}, "image_shape", "[9, 0]", SHAPE, "for example 60"),
+    ({"image_shape": [9]}, "image_shape", "[9]", SHAPE, "for example 60"),
+    ({"image_shape": [9] * 3}, "image_shape", "[9, 9, 9]", SHAPE, "for example 60"),
+    ({"image_shape": [9, True]}, "image_shape", "[9, True]", SHAPE, "for example 60"),
+    ({"image_shape": "big"}, "image_shape", "big", SHAPE, "for example 60"),
+    ({"image_shape": "60, 60"}, "image_shape", "60, 60", SHAPE, "for example 60"),
+    ({"image_shape": 60.5}, "image_shape", "60.5", SHAPE, "for example 60"),
     ({"image_shape": True}, "image_shape", "True", "a number", SEE),
     ({"pixel_scale": 0}, "pixel_scale", "0", "greater than 0", SEE),
     ({"pixel_scale": -0.1}, "pixel_scale", "-0.1", "greater than 0", SEE),
@@ -390,10 +391,10 @@ WRONG = [
     (profile(sersic_index=None), "profile.sersic_index", "None", LAWS, SEE),
     (
         profile(sersic_index={"distribution": "gauss"}),
-        "profile.sersic_index",
-        "{'distribution': 'gauss'}",
-        LAWS,
-        SEE,
+        "profile.sersic_index.distribution",
+        "gauss",
+        "one of constant, uniform, normal, lognormal, beta, choice",
+        "nearest: ",
     ),
     (
         profile(sersic_index=NOT_A_NUMBER),
@@ -407,7 +408,7 @@ WRONG = [
         "profile.sersic_index",
         "8.1",
         "values within 0.3 to 8",
-        "set its minimum and maximum",
+        "choose another number",
     ),
     (
         profile(sersic_index={"distribution": "normal", "mean": 3, "sigma": 1}),
@@ -428,7 +429,7 @@ WRONG = [
         "profile.axis_ratio",
         "0",
         "values within 0.1 to 1",
-        "set its minimum and maximum",
+        "choose another number",
     ),
     (
         profile(axis_ratio=uniform(0.9, 0.3)),
@@ -442,7 +443,7 @@ WRONG = [
         "profile.position_angle",
         "-10",
         "values within 0 to 180",
-        "set its minimum and maximum",
+        "choose another number",
     ),
     (
         profile(half_light_radius=0),
@@ -455,8 +456,8 @@ WRONG = [
         profile(half_light_radius=-1),
         "profile.half_light_radius",
         "-1",
-        "values within 0 to inf",
-        "set its minimum and maximum",
+        "0 or more",
+        "choose another number",
     ),
     ({"sampling": "center"}, "sampling", "center", "'pixel' or 'centre'", SEE),
     ({"normalise": "sum"}, "normalise", "sum", "'flux' or 'peak'", SEE),
@@ -566,7 +567,6 @@ def test_a_wrong_choice_is_told_in_one_line(wrong, field, value, expected, cure)
         ("", "keys with values"),
         ("- 1", "keys with values"),
         ("just text", "keys with values"),
-        ("1: 2", "keys with values"),
         ("galaxies: 3\nseed: [", "valid YAML (line 2)"),
         ("a\x00b: 3", "valid YAML"),
         ("galaxies: 2001-99-99", "valid YAML"),
@@ -595,6 +595,36 @@ def test_a_file_that_cannot_be_read_is_told_in_one_line(name, reason):
         Recipe.from_yaml(name)
 
 
+def test_a_file_of_comments_is_the_defaults(tmp_path):
+    assert Recipe.from_yaml(recipe_file(tmp_path, "# nothing yet\n\n")) == Recipe()
+    with pytest.raises(InputError, match="keys with values"):
+        Recipe.from_yaml(recipe_file(tmp_path, "\n"))
+
+
+def test_a_key_that_is_no_name_is_told(tmp_path):
+    with pytest.raises(InputError, match=r"with the key 1, expected keys that are n"):
+        Recipe.from_yaml(recipe_file(tmp_path, "1: 2\n"))
+
+
+def test_whole_numbers_may_have_an_exponent(tmp_path):
+    written = recipe_file(tmp_path, "galaxies: 1e3\nseed: 1.2e2\n")
+    assert Recipe.from_yaml(written) == Recipe(galaxies=1000, seed=120)
+    assert assemble({}, ["galaxies=1e3", "seed=1e19"]).seed == 10**19
+    for wrong in ("1.5", "1e-1", "1e999999999", "inf", "nan", "1e3x"):
+        with pytest.raises(InputError, match=r"galaxies: got .*whole number"):
+            Recipe(galaxies=wrong)
+
+
+def test_an_unknown_law_is_told_the_nearest():
+    law = {"distribution": "lognormall", "median": 2, "sigma": 1}
+    with pytest.raises(InputError) as caught:
+        Recipe(profile={"sersic_index": law})
+    assert str(caught.value) == (
+        "profile.sersic_index.distribution: got lognormall, expected one of constant, "
+        "uniform, normal, lognormal, beta, choice; nearest: lognormal"
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -606,7 +636,7 @@ def test_a_file_that_cannot_be_read_is_told_in_one_line(name, reason):
 def test_yaml_that_runs_python_is_refused_and_not_run(tmp_path, text):
     with pytest.raises(InputError, match="valid YAML"):
         Recipe.from_yaml(recipe_file(tmp_path, text))
-    with pytest.raises(InputError, match="key=value"):
+    with pytest.raises(InputError, match="valid YAML"):
         assemble({}, [f"seed={text}"])
     assert not Path("was-run").exists()
 
@@ -676,11 +706,19 @@ def test_settings_replace_what_the_file_says(start, settings, same_as):
 
 
 @pytest.mark.parametrize(
-    "setting",
-    ["galaxies", "=3", "", "galaxies=[", "galaxies==", "seed=2001-99-99", "scale={"],
+    ("setting", "expected"),
+    [
+        ("galaxies", "key=value"),
+        ("=3", "key=value"),
+        ("", "key=value"),
+        ("galaxies=[", "a value that is valid YAML; close its brackets"),
+        ("galaxies==", "a value that is valid YAML"),
+        ("seed=2001-99-99", "a value that is valid YAML"),
+        ("scale={", "a value that is valid YAML; close its brackets"),
+    ],
 )
-def test_a_setting_that_is_none_is_told_in_one_line(setting):
-    with pytest.raises(InputError, match="expected key=value") as caught:
+def test_a_setting_that_is_none_is_told_in_one_line(setting, expected):
+    with pytest.raises(InputError, match=f"expected {expected}") as caught:
         assemble({}, [setting])
     assert caught.value.field == "--set"
     assert caught.value.value == setting

@@ -343,6 +343,34 @@ def _unlabelled(file: h5py.File) -> None:
     file["fluxes"].dims[5].detach_scale(file["dust"])
 
 
+def _group(name: str) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        del file[name]
+        file.create_group(name)
+
+    return change
+
+
+def _spoil(name: str, value: float) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        values = file[name][()]
+        values.flat[0] = value
+        file[name][...] = values
+
+    return change
+
+
+def _unit(name: str, unit: str) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        file[name].attrs["unit"] = unit
+
+    return change
+
+
+def _in_gigayears(file: h5py.File) -> None:
+    file["ages"][...] = file["ages"][()] / 1e9
+
+
 @pytest.mark.parametrize(
     ("change", "field", "shown", "cure"),
     [
@@ -353,7 +381,39 @@ def _unlabelled(file: h5py.File) -> None:
         (_replace("sfh", np.ones(2)), "seds", "row for each of 'sfh'", "make it anew"),
         (_replace("z", [0.5, 0.5, 1.0]), "seds.redshift", "0.5", "drop or rename"),
         (_replace("z", [0.0, 0.5, 1.0]), "seds.redshift", "0.0", "drop this one"),
-        (_replace("wl", [1.0, 2.0, -3.0, 4.0]), "seds.wavelength", "-3", "Angstrom"),
+        (_replace("wl", [4e3, 5e3, -3, 6e3]), "seds.wavelength", "-3 of", "Angstrom"),
+        (
+            _replace("wl", [0.4, 0.5, 0.6, 0.8]),
+            "seds.wavelength",
+            "0.4 of filter band_0,",
+            "in Angstrom, not in micron",
+        ),
+        (
+            _replace("wl", [4e3, 5e3, np.nan, 6e3]),
+            "seds.wavelength",
+            "got nan of filter band_nan, expected more than 100 Angstrom",
+            "in Angstrom",
+        ),
+        (_replace("wl", list("abcd")), "seds", "'wl' of text in s.hdf", "make it anew"),
+        (_group("fluxes"), "seds", "'fluxes' a group in s.hdf", "make it anew"),
+        (_group("tau"), "seds", "'tau' a group in s.hdf", "make it anew"),
+        (
+            lambda file: file.pop("fluxes"),
+            "seds",
+            "s.hdf with no fluxes",
+            "file that smpy wrote",
+        ),
+        (_spoil("ages", -1.0), "seds.age", "-1 for template", "drop the template"),
+        (_spoil("ages", 0.0), "seds.age", "0 for template", "drop the template"),
+        (_spoil("ages", np.nan), "seds", "nan in 'ages' of s.hdf", "make it anew"),
+        (_spoil("dust", np.inf), "seds", "inf in 'dust' of s.hdf", "make it anew"),
+        (_spoil("fesc", np.nan), "seds", "nan in 'fesc' of s.hdf", "make it anew"),
+        (_spoil("metallicities", np.nan), "seds", "nan in 'metall", "make it anew"),
+        (_spoil("tau", np.nan), "seds", "nan in 'tau' of s.hdf", "make it anew"),
+        (_in_gigayears, "seds.age", "for the oldest, template", "years, not in Gyr"),
+        (_unit("fluxes", "erg"), "seds", "'fluxes' in erg in", "attribute 'unit'"),
+        (_unit("ages", "parsec"), "seds", "'ages' in parsec in", "attribute 'unit'"),
+        (_unit("ages", "eons"), "seds", "'ages' in eons in s.hdf", "attribute 'unit'"),
         (_negative, "seds", "z = 0.5, band_3737, template 0", "set it to 0"),
         (_unlabelled, "seds", "scales", "file that smpy wrote"),
         (_replace("fluxes", np.ones(3)), "seds", "scales", "file that smpy wrote"),
@@ -370,6 +430,49 @@ def test_spoilt_smpy_file_is_refused(
     path = tmp_path / "s.hdf"
     small_smpy(path, change=change)
     assert shown in str(refuses(field, cure, lambda: read_seds(path)))
+
+
+@pytest.mark.parametrize("unit", ["uJy", b"uJy", "Jy", "erg / (s cm2 Hz)"])
+def test_units_of_an_smpy_file_are_those_it_says(
+    tmp_path: Path, unit: str | bytes
+) -> None:
+    whole, other = tmp_path / "whole.hdf", tmp_path / "other.hdf"
+    small_smpy(whole)
+
+    def change(file: h5py.File) -> None:
+        file["fluxes"].attrs["unit"] = unit
+        _in_gigayears(file)
+        file["ages"].attrs["unit"] = "Gyr"
+
+    small_smpy(other, change=change)
+    expected, found = read_seds(whole), read_seds(other)
+    told = unit.decode() if isinstance(unit, bytes) else unit
+    # 1 Jy is 1e-23 erg / s / cm2 / Hz; a product in float64 is exact to 2^-52.
+    factor = {"uJy": 1.0, "Jy": 1e6}.get(told, 1e29)
+    np.testing.assert_allclose(found.values, expected.values * factor, rtol=1e-14)
+    np.testing.assert_allclose(found["age"], expected["age"], rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value", "shown"),
+    [
+        ("wavelength", 1, np.nan, "got nan of filter "),
+        ("wavelength", 1, 0.5, "got 0.5 of filter "),
+        ("age", 2, -3.0, "got -3 for template 2"),
+        ("age", 2, np.inf, "got inf for template 2"),
+        ("age", slice(None), 11.99, "got 11.99 for the oldest, template 0"),
+        ("age", slice(None), "old", "expected real numbers"),
+    ],
+)
+def test_labels_in_other_units_are_refused(
+    grid: xr.DataArray, name: str, place: Any, value: Any, shown: str
+) -> None:
+    values = grid[name].values.astype(type(value))
+    values[place] = value
+    spoilt = grid.assign_coords({name: (grid[name].dims, values)})
+    error = refuses(f"seds.{name}", "", lambda: check_seds(spoilt))
+    assert shown in str(error)
+    assert len(str(error)) < 140
 
 
 def test_paths_that_are_no_grid_are_refused(tmp_path: Path) -> None:

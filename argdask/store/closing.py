@@ -139,8 +139,8 @@ def _refuse_others(path: Path, plan: Plan, made: Iterable[Piece], kept: Kept) ->
             named = ", ".join(f"{kind} {index}" for kind, index in pieces[:10])
             more = ", ..." if len(pieces) > 10 else ""
             raise IncompleteError(
-                f"{path}: {len(pieces)} {what}: {named}{more}; run the same command "
-                "again to resume"
+                f"{path}: {len(pieces)} {what}: {named}{more}; `argdask "
+                f"generate {path}` resumes"
             )
 
 

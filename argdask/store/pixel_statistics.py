@@ -72,8 +72,8 @@ def pixel_statistics(store: str | Path) -> xr.Dataset:
     read_plan(place)
     if read_attributes(place).get("state") != "complete":
         raise IncompleteError(
-            f"{place}: statistics are there once it is complete; run the same command "
-            "again to resume"
+            f"{place}: statistics are there once it is complete; `argdask generate "
+            f"{place}` resumes"
         )
     if is_folding(place):
         raise IncompleteError(

@@ -90,7 +90,7 @@ def open_pairs(
         made = sum(r.stop - r.start for r in done if r.kind == "part")
         raise IncompleteError(
             f"{place}: {plan.galaxies - made} of {plan.galaxies} galaxies are missing; "
-            "run the same command again to resume, or open it with incomplete=True"
+            f"`argdask generate {place}` makes them, or open it with incomplete=True"
         )
     number = isinstance(chunks, Integral) and not isinstance(chunks, bool)
     whole = number and int(chunks) > 0  # type: ignore[arg-type] # a number by now

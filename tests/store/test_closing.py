@@ -58,7 +58,8 @@ def test_what_is_missing_is_named_and_nothing_touched(
     plan = read_plan(path)
     before = contents(path)
     kept = [receipt for k, receipt in enumerate(receipts) if k not in lost]
-    with pytest.raises(IncompleteError, match=f"{len(lost)} pieces .*: {named};"):
+    told = f"{len(lost)} pieces .*: {named}; `argdask generate "
+    with pytest.raises(IncompleteError, match=told):
         finalise(path, plan, kept)
     assert contents(path) == before
 

@@ -335,7 +335,7 @@ def test_compression_that_most_programs_cannot_undo_is_refused(
 
 @pytest.mark.parametrize(
     ("name", "values"),
-    [("a/b", [1.0] * 6), ("age", np.ones(6, np.float16)), ("age", [1j] * 6)],
+    [("a/b", [1.0] * 6), ("mass", np.ones(6, np.float16)), ("mass", [1j] * 6)],
 )
 def test_a_grid_that_netcdf_cannot_hold_is_refused(
     tmp_path: Path, awkward_grid: xr.DataArray, name: str, values: Any

@@ -108,7 +108,7 @@ def test_a_death_at_any_file_of_the_closing_changes_no_byte(
             break
         except KilledError:
             deaths += 1
-        with pytest.raises(IncompleteError, match="statistics are there once"):
+        with pytest.raises(IncompleteError, match=r"`argdask generate .* resumes"):
             ad.pixel_statistics(folder / name)
         left = 0
         ad.finalise(folder / name)

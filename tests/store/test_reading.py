@@ -273,9 +273,8 @@ def test_an_incomplete_store_says_how_many_galaxies_are_missing(
 ) -> None:
     path = tmp_path / f"pairs.{suffix}"
     make_part_of_a_store(path, recipe, seds, parts=[1, 6], block=True)
-    with pytest.raises(
-        IncompleteError, match=r"80 of 100 galaxies are missing; .*incomplete=True"
-    ):
+    told = r"80 of 100 galaxies are missing; `argdask generate .*incomplete=True"
+    with pytest.raises(IncompleteError, match=told):
         ad.open_pairs(path)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
