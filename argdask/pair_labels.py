@@ -84,7 +84,7 @@ def template_parameters(
     return found
 
 
-def attributes_of(simulation: Simulation) -> dict[str, str | float]:
+def attributes_of(simulation: Simulation) -> dict[str, str | float | int]:
     """Return what a dataset says of itself.
 
     Parameters

@@ -280,7 +280,7 @@ def test_a_dataset_says_what_it_was_made_by(seds, scale):
     assert json.loads(attrs["cosmology"])["H0"] == 70.0
     assert "BPZ" in attrs["seds_source"]
     # Every format can hold text and numbers; no time is told.
-    assert all(isinstance(value, str | float) for value in attrs.values())
+    assert all(isinstance(value, str | float | int) for value in attrs.values())
     assert attrs == dataset_of(simulation, *simulation.make([0], [])).attrs
 
 
