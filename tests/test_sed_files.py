@@ -367,7 +367,7 @@ def test_damaged_files_are_refused(tmp_path: Path, grid: xr.DataArray) -> None:
     _refused("seds: .*damaged|seds: .*'flux'", lambda: read_seds(tmp_path / "z.zip"))
     with h5py.File(tmp_path / "h.h5", "w") as file:
         file["a"] = np.ones(3)
-    _refused(r"seds: got h.h5 with a of shape \(3,\),", lambda: read_seds(tmp_path / "h.h5"))
+    _refused(r"seds: got h.h5 with a of shape", lambda: read_seds(tmp_path / "h.h5"))
 
 
 def test_damaged_folders_are_refused(tmp_path: Path, grid: xr.DataArray) -> None:
