@@ -301,7 +301,7 @@ class _ToStderr(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record."""
-        click.echo(self.format(record), err=True)
+        say(self.format(record))
 
 
 def _log_to_stderr(level: str) -> None:

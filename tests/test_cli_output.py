@@ -58,7 +58,10 @@ STREAMS = {"closed": "2>&-", "full": "2>/dev/full", "gone": "2>&1 >/dev/null | h
 
 @pytest.mark.parametrize("stream", STREAMS)
 def test_a_run_does_not_hang_on_whether_its_progress_is_read(stream: str) -> None:
-    words = " ".join(("generate", "pairs.zarr", *SMALL, "--set", "layout.chunk=1"))
+    # Of a table it is told which columns count.
+    Path("table.csv").write_text("\n".join(["sersic_index", *["2.5"] * 12]))
+    named = ("--catalogue", "table.csv", "--set", "layout.chunk=1")
+    words = " ".join(("generate", "pairs.zarr", *SMALL, *named))
     line = f"set -o pipefail; {COMMAND} {words} {STREAMS[stream]}"
     ran = subprocess.run(["bash", "-c", line], capture_output=True, check=False)
     assert ran.returncode == 0, ran
