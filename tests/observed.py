@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+import xarray as xr
+
 ROLES = ("input", "target")
 LAYERS = ("convolved", "noisy")
 TRUTH = (
@@ -23,3 +26,13 @@ OBSERVED = {
     *(f"{role}_{layer}" for role in ROLES for layer in LAYERS),
     *(f"{name}_{end}" for name in TRUTH for end in ("in", "out")),
 }
+
+THREE = xr.DataArray(
+    np.ones((2, 3, 1)),
+    dims=("redshift", "filter", "template"),
+    coords={
+        "filter": ["f606w", "f814w", "f160w"],
+        "wavelength": ("filter", [6000.0, 8000.0, 16000.0]),
+    },
+)
+"""As much of an SED grid as telescopes need."""

@@ -6,22 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import xarray as xr
 from astropy.io import fits
+from observed import THREE
 
 from argdask.psf import PSFImage
 from argdask.psf_choices import hash_of_images, psf_images
 from argdask.recipe import Recipe
 from argdask.telescopes import telescopes_of
 
-GRID = xr.DataArray(
-    np.ones((2, 3, 1)),
-    dims=("redshift", "filter", "template"),
-    coords={
-        "filter": ["f606w", "f814w", "f160w"],
-        "wavelength": ("filter", [6000.0, 8000.0, 16000.0]),
-    },
-)
 GAUSSIAN = {"psf_fwhm": 0.1}
 
 
@@ -51,7 +43,7 @@ def test_an_image_is_what_its_choice_says():
     recipe = seen(psf=psf)
     images = psf_images(recipe)
     assert sorted(images) == ["star.fits", "star.npy"]
-    psfs = telescopes_of(recipe, GRID)["input"].psfs
+    psfs = telescopes_of(recipe, THREE)["input"].psfs
     assert psfs is not None
     # As it stands in the header: text of so many digits.
     scale = images["star.fits"].pixel_scale
@@ -67,10 +59,10 @@ def test_files_are_not_opened_where_images_are_given():
     np.save("star.npy", star())
     recipe = seen(psf=image("star.npy", pixel_scale=0.03, centre=(4, 3)))
     images = psf_images(recipe)
-    before = telescopes_of(recipe, GRID)
+    before = telescopes_of(recipe, THREE)
     (path,) = images
     np.save(path, star(5))
-    assert telescopes_of(recipe, GRID, images)["input"].psfs == before["input"].psfs
+    assert telescopes_of(recipe, THREE, images)["input"].psfs == before["input"].psfs
     assert psf_images(recipe) != images
 
 
@@ -79,7 +71,7 @@ def test_the_psf_of_ones_own_images_is_read_too():
     psf = image("star.npy", pixel_scale=0.03)
     recipe = Recipe(profile={"name": "images", "source": "a.npy", "psf": psf})
     assert psf_images(recipe) == {"star.npy": PSFImage(star(), 0.03)}
-    assert telescopes_of(recipe, GRID) == {}
+    assert telescopes_of(recipe, THREE) == {}
     assert psf_images(Recipe(profile={"name": "images", "source": "a.npy"})) == {}
 
 

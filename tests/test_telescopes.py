@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import xarray as xr
 from astropy import units
 from hypothesis import given
 from hypothesis import strategies as st
+from observed import THREE
 
 from argdask.errors import InputError
 from argdask.psf import Airy, Gaussian, Moffat
@@ -17,14 +17,6 @@ from argdask.recipe import Recipe
 from argdask.recipe_observation import Noise
 from argdask.telescopes import background_sigma_of, gain_of, telescopes_of
 
-GRID = xr.DataArray(
-    np.ones((2, 3, 1)),
-    dims=("redshift", "filter", "template"),
-    coords={
-        "filter": ["f606w", "f814w", "f160w"],
-        "wavelength": ("filter", [6000.0, 8000.0, 16000.0]),
-    },
-)
 GAUSSIAN = {"psf_fwhm": 0.1}
 DEPTH = {"depth": 27.0, "aperture": 0.4}
 
@@ -37,11 +29,11 @@ def seen(**keys: Any) -> Recipe:
 
 
 def test_without_an_observation_there_is_no_telescope():
-    assert telescopes_of(Recipe(), GRID) == {}
+    assert telescopes_of(Recipe(), THREE) == {}
 
 
 def test_one_choice_is_that_of_every_filter_and_role():
-    telescopes = telescopes_of(seen(psf=GAUSSIAN, noise={"gain": 3}), GRID)
+    telescopes = telescopes_of(seen(psf=GAUSSIAN, noise={"gain": 3}), THREE)
     assert list(telescopes) == ["input", "target"]
     for one in telescopes.values():
         assert one.psfs == (Gaussian(0.1),) * 3
@@ -61,7 +53,7 @@ def test_choices_by_name_are_in_the_order_of_the_grid():
         "f160w": {"background_sigma": 0.5},
         "f606w": {"background_sigma": 0.25, "exposure_time": 10, "zeropoint": 23.9},
     }
-    telescope = telescopes_of(seen(psf=psf, noise=noise), GRID)["input"]
+    telescope = telescopes_of(seen(psf=psf, noise=noise), THREE)["input"]
     assert telescope.psfs == (Moffat(0.1, 3), Airy(7000, 2.4), Airy(16000, 2.4, 0.33))
     np.testing.assert_allclose(telescope.gain, [10, 2, 0], rtol=1e-15)
     assert telescope.background_sigma.tolist() == [0.25, 0, 0.5]
@@ -74,7 +66,7 @@ def test_the_target_has_what_is_said_of_it_and_else_what_the_input_has():
         noise={"gain": 3},
         target={"psf": {"f160w": {"psf_fwhm": 0.5}}},
     )
-    telescopes = telescopes_of(recipe, GRID)
+    telescopes = telescopes_of(recipe, THREE)
     widths = {
         role: [psf.fwhm for psf in one.psfs or ()] for role, one in telescopes.items()
     }
@@ -84,7 +76,7 @@ def test_the_target_has_what_is_said_of_it_and_else_what_the_input_has():
 
 def test_what_only_the_target_has_the_input_has_not():
     recipe = seen(target={"psf": GAUSSIAN, "noise": {"gain": 3}})
-    telescopes = telescopes_of(recipe, GRID)
+    telescopes = telescopes_of(recipe, THREE)
     assert telescopes["input"].psfs is None
     assert not telescopes["input"].noisy
     assert telescopes["input"].gain.tolist() == [0, 0, 0]
@@ -153,7 +145,7 @@ def test_what_fits_no_grid_is_told_in_one_line(keys, message):
     np.save("dark.npy", np.zeros((3, 3)))
     np.save("nan.npy", np.full((3, 3), np.nan))
     with pytest.raises(InputError) as caught:
-        telescopes_of(seen(**keys), GRID)
+        telescopes_of(seen(**keys), THREE)
     assert str(caught.value).startswith(message)
     assert len(str(caught.value).splitlines()) == 1
 
