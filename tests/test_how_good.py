@@ -208,6 +208,7 @@ def test_surface_brightness_falls_with_redshift(tmp_path: Path) -> None:
         image_shape=(90, 90),
         pixel_scale=0.05,
         scale=1.0,
+        reference_redshift=redshifts[0],
         angular_size=True,
         brightness={"law": "grid"},
     )
