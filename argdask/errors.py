@@ -81,7 +81,7 @@ def near(name: str, candidates: Iterable[str], count: int = 3) -> list[str]:
     -------
     list of str
         Those that end or begin with it, as acs_wfc_f814w does with F814W, or else those
-        that are spelt much alike; upper case or not.
+        that, or of which the last part, is spelt much alike; upper case or not.
     """
     known: dict[str, str] = {}
     for one in candidates:
@@ -94,6 +94,11 @@ def near(name: str, candidates: Iterable[str], count: int = 3) -> list[str]:
         found = [one for one in known if one.startswith(lower)]
     found = sorted(found, key=len)
     found = found or difflib.get_close_matches(lower, known, n=count, cutoff=0.6)
+    if not found:
+        # Of a long name the last part alone is what people write.
+        ends_of = {one.rsplit("_", 1)[-1]: one for one in known}
+        alike = difflib.get_close_matches(lower, ends_of, n=count, cutoff=0.75)
+        found = [ends_of[one] for one in alike]
     return [known[one] for one in found[:count]]
 
 

@@ -76,3 +76,12 @@ def test_names_are_near_by_their_ends_and_in_any_case(name, expected):
 def test_no_more_names_are_told_than_asked_for():
     names = [f"acs_wfc_f{n}w" for n in range(400, 900, 10)]
     assert nearest("acs_wfc_f405w", iter(names), count=2).count(",") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("F16OW", ["wfc3_ir_f160w"]), ("radii", []), ("dec", []), ("f999x", [])],
+)
+def test_a_last_part_that_is_spelt_much_alike_is_near(name, expected):
+    names = ["acs_wfc_f606w", "wfc3_ir_f160w", "half_light_radius", "axis_ratio"]
+    assert near(name, names, 1) == expected
