@@ -16,6 +16,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import numba
 
+from argdask.interrupts import unbroken
+
 __all__ = ["cache_folder", "compiled"]
 
 P = ParamSpec("P")
@@ -34,6 +36,7 @@ _KERNEL_SOURCES = (
     "hankel.py",
     "hashing.py",
     "interpolation.py",
+    "interrupts.py",
     "kernels.py",
     "noise.py",
     "orientations.py",
@@ -126,7 +129,7 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     if folder is not None:
         settings.CACHE_DIR = folder
     try:
-        kernel: Callable[P, R] = numba.njit(
+        kernel: Any = numba.njit(
             nogil=True,
             cache=folder is not None,
             error_model="numpy",
@@ -134,4 +137,7 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
         )(function)
     finally:
         settings.CACHE_DIR = kept
-    return kernel
+    # LLVM asks Python whether it knows the code, and crashes when that is broken off.
+    kernel.compile = unbroken(kernel.compile)
+    made: Callable[P, R] = kernel
+    return made

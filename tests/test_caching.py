@@ -155,7 +155,8 @@ def test_an_edit_in_a_file_that_a_kernel_calls_is_compiled_anew(tmp_path):
     # numba alone looks at profiles.py only, and would bring back the old result.
     package = tmp_path / "argdask"
     package.mkdir()
-    shutil.copy(PACKAGE / "caching.py", package)
+    for name in ("caching.py", "interrupts.py"):
+        shutil.copy(PACKAGE / name, package)
     (package / "__init__.py").touch()
     (package / "profiles.py").write_text(PROFILES)
     environment = {

@@ -21,6 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "errors",
         "choices",
         "caching",
+        "interrupts",
         "keeping",
         "memory",
         "packages",
