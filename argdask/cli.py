@@ -13,12 +13,13 @@ import click
 
 import argdask as ad
 from argdask import cli_options as options
-from argdask.cli_cluster import Where, cluster_options, clusters, stop_cleanly
+from argdask.cli_cluster import Where, cluster_options, clusters
 from argdask.cli_doctor import completion, doctor, version
 from argdask.cli_look import inspect, preview, report
 from argdask.cli_mend import repair, verify
 from argdask.cli_output import say, shown_progress, tell, told_warnings
 from argdask.cli_seds import seds
+from argdask.cli_stopping import STOPPED, stop_cleanly
 from argdask.cli_store import finalise, init, part, plan, status
 from argdask.cli_submit import submit
 from argdask.errors import IncompleteError, InputError
@@ -199,7 +200,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except MemoryError:
         _fail("not enough memory; choose smaller images or parts", options.BAD_INPUT)
     except (KeyboardInterrupt, click.Abort):
-        _fail("stopped; run the same command again to resume", options.INCOMPLETE)
+        _fail(STOPPED, options.INCOMPLETE)
     except Exception:
         # Our own mistake: not to be taken for a verification that failed.
         traceback.print_exc()

@@ -5,14 +5,11 @@ from __future__ import annotations
 import functools
 import importlib.util
 import logging
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -26,11 +23,7 @@ __all__ = [
     "cluster_options",
     "clusters",
     "print_job_script",
-    "stop_cleanly",
 ]
-
-# How long a run that was stopped may take to close what it has opened [s].
-_CLOSING = 15.0
 
 _LEVELS = ("debug", "info", "warning", "error")
 
@@ -249,44 +242,6 @@ def print_job_script(
         expected = f"a batch system: {', '.join(QUEUES)}"
         raise InputError(field, cluster, expected, "only those have job scripts")
     click.echo(job_script(cluster, choices_of(cluster_config)), nl=False)
-
-
-@contextmanager
-def stop_cleanly() -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM and SIGHUP end what is done here in order, within seconds.
-
-    Clusters are closed, jobs cancelled. What dask has to say of workers that go is no
-    news then. Where closing hangs the process ends all the same: workers notice by
-    themselves that their scheduler has gone. A hangup that nohup ignores stays ignored.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(*_: object) -> NoReturn:
-        for number in numbers:
-            signal.signal(number, signal.SIG_IGN)
-        # Whatever levels dask gave to its loggers.
-        logging.disable(logging.CRITICAL)
-        late = threading.Timer(_CLOSING, _end)
-        late.daemon = True
-        late.start()
-        raise KeyboardInterrupt
-
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _end() -> NoReturn:
-    say("argdask: stopped; run the same command again to resume")
-    os._exit(options.INCOMPLETE)
 
 
 class _Lines(logging.Formatter):

@@ -97,7 +97,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("cli", "cli_cluster", "cli_look", "cli_mend", "cli_options", "cli_seds"),
-        *("cli_doctor", "cli_output", "cli_store", "cli_submit"),
+        *("cli_doctor", "cli_output", "cli_stopping", "cli_store", "cli_submit"),
     ),
 )
 WORDS, KERNELS, TABLES, BUILDER, DELIVERY, FACE = range(len(FLOORS))
