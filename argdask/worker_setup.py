@@ -8,12 +8,13 @@ import sys
 from typing import Any
 
 from argdask.store.provenance import job_id
+from argdask.store.shards import unname_lock
 
 __all__ = ["dask_setup"]
 
 
 def dask_setup(worker: Any) -> None:
-    """Leave Ctrl-C to the driver, and write what is made into the log of the job.
+    """Leave Ctrl-C to the driver, and nothing behind; write a log where it is a job.
 
     Parameters
     ----------
@@ -22,6 +23,7 @@ def dask_setup(worker: Any) -> None:
     """
     # A terminal sends it to all processes at once; the driver closes its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    unname_lock()
     # It warns of each part that is given up when a worker is closed on purpose.
     logging.getLogger("distributed.worker.state_machine").setLevel(logging.ERROR)
     if not job_id():

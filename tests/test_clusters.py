@@ -152,6 +152,32 @@ def test_a_worker_that_takes_long_to_end_is_no_news() -> None:
     assert ran.stderr == ""
 
 
+BUSY = """
+import argdask.clusters as clusters
+
+def work(path):
+    import pathlib, time
+    import numpy as np
+    from argdask.store.shards import write_chunk
+    write_chunk(pathlib.Path(path), np.zeros(9), "lz4")
+    time.sleep(600)
+
+if __name__ == "__main__":
+    import pathlib, time
+    with clusters.local(1) as client:
+        future = client.submit(work, str(pathlib.Path("begun").absolute()))
+        while not pathlib.Path("begun").exists():
+            time.sleep(0.02)
+"""
+
+
+def test_a_worker_that_is_killed_in_the_middle_of_its_work_is_no_news() -> None:
+    Path("busy.py").write_text(BUSY)
+    run = [sys.executable, "busy.py"]
+    ran = subprocess.run(run, capture_output=True, check=True, text=True)
+    assert ran.stderr == ""
+
+
 # Stopped.
 
 COMMAND = Path(sys.executable).with_name("argdask")

@@ -8,6 +8,7 @@ them as their own.
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -20,7 +21,7 @@ from zarr.codecs import BloscCodec
 
 from argdask.store.files import FileRecord, WholeFile, whole_file
 
-__all__ = ["compressor", "write_chunk", "write_shard"]
+__all__ = ["compressor", "unname_lock", "write_chunk", "write_shard"]
 
 # By measurement (tests/benchmarks/compression.py): shuffled bytes of clean pixels are
 # smaller than shuffled bits, those of noisy ones not much larger. At level 9 zstd saves
@@ -33,6 +34,20 @@ _ABSENT = np.uint64(2**64 - 1)
 
 # Blosc's threads would compete with the workers, and a fork would not survive them.
 numcodecs.blosc.use_threads = False
+
+
+def unname_lock() -> None:
+    """Let the lock that Blosc makes in this process vanish with it.
+
+    In a process that was spawned it would have a name, which stays behind if the
+    process is killed: Python complains of that at the end of whoever started it.
+    """
+    method = multiprocessing.get_start_method(allow_none=True)
+    multiprocessing.set_start_method("fork", force=True)
+    try:
+        numcodecs.blosc.get_mutex()
+    finally:
+        multiprocessing.set_start_method(method, force=True)
 
 
 def compressor(compression: str, itemsize: int) -> BloscCodec | None:
