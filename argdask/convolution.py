@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft, special
+import scipy
 
 from argdask.caching import compiled
 from argdask.errors import InputError
@@ -204,7 +204,7 @@ class Convolution:
         radius, index, ratio, width = table[:, 0], table[:, 1], table[:, 2], table[:, 4]
         rooms = np.array(self.grid) - 0.5 * np.array(self.shape) - abs(table[:, 5:7])
         room = rooms.min(axis=1)
-        depth = special.gammainccinv(2.0 * index, _FAINT) / width
+        depth = scipy.special.gammainccinv(2.0 * index, _FAINT) / width
         compact = radius * depth**index < room
         finer = self._step * _SIGMAS * _WINDOW / (ratio * room)
         steps = np.ceil(_FINER * np.log2(np.maximum(finer, 1.0)))
@@ -267,7 +267,9 @@ def padded_grid(
     margin : tuple
         (y, x), pixels before the frame.
     """
-    grid = [int(fft.next_fast_len(side + 2 * margin, real=True)) for side in shape]
+    grid = [
+        int(scipy.fft.next_fast_len(side + 2 * margin, real=True)) for side in shape
+    ]
     before = [(large - side) // 2 for large, side in zip(grid, shape, strict=True)]
     return (grid[0], grid[1]), (before[0], before[1])
 

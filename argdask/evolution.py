@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 import xarray as xr
 from numpy.typing import NDArray
-from scipy import interpolate
 
 from argdask.histories import tracks_in
 from argdask.interpolation import flux_at
@@ -88,7 +88,7 @@ class Evolution:
         low, high = self.grid[[0, -1]]
         nodes = np.expm1(np.linspace(np.log1p(low), np.log1p(high), _NODES))
         nodes = nodes.clip(low, high)
-        self._time = interpolate.CubicSpline(nodes, age_of_universe(seds, nodes))
+        self._time = scipy.interpolate.CubicSpline(nodes, age_of_universe(seds, nodes))
 
     def time(self, redshift: Floats) -> Floats:
         """Return the age of the Universe.

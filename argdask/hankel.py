@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft, special
+import scipy
 
 from argdask.caching import compiled
 
@@ -60,8 +60,8 @@ class Hankel:
         # integral of x**(z - 1) J_order(x) (Hamilton 2000, eq. B10)
         kernel = np.exp(
             (z - 1.0) * math.log(2.0)
-            + special.loggamma(0.5 * (order + z))
-            - special.loggamma(0.5 * (order - z) + 1.0)
+            + scipy.special.loggamma(0.5 * (order + z))
+            - scipy.special.loggamma(0.5 * (order - z) + 1.0)
         )
         # The grid is shifted so that the highest term is real: a transform of a finite
         # number of terms then does not ring (eq. 46 there).
@@ -79,7 +79,7 @@ class Hankel:
         factors = (1, -1 / 4, 1 / 64) if order == 0 else (1 / 2, -1 / 16, 1 / 384)
         self.tables = Tables(
             RADII**-_BIAS,
-            np.tile(fft.irfft(terms, n=_SIZE), 2),
+            np.tile(scipy.fft.irfft(terms, n=_SIZE), 2),
             np.exp(-_BIAS * (first + np.arange(_SIZE) * STEP)),
             # The grid repeats itself, so that the total comes back from far below.
             math.exp(-_BIAS * _SIZE * STEP) if order == 0 else 0.0,

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
+import scipy
 
 from argdask.convolution import working_grid
 from argdask.errors import InputError
@@ -59,8 +59,8 @@ class Matching:
         self.grid, self.margin = working_grid(self.psfs, self.shape, pixel_scale)
         """Shape of what is convolved, and where in it the frame begins (y, x)."""
         self._scale = pixel_scale
-        self._y = fft.fftfreq(self.grid[0], pixel_scale)[:, None]
-        self._x = fft.rfftfreq(self.grid[1], pixel_scale)[None]
+        self._y = scipy.fft.fftfreq(self.grid[0], pixel_scale)[:, None]
+        self._x = scipy.fft.rfftfreq(self.grid[1], pixel_scale)[None]
         self._targets: list[npt.NDArray[Any]] = [
             psf.transfer(self._y, self._x) for psf in self.psfs
         ]
@@ -121,8 +121,8 @@ class Matching:
                 images[place] = image[frame]
                 continue
             if spectrum is None:
-                spectrum = fft.rfft2(np.asarray(image, np.float64), workers=1)
-            whole = fft.irfft2(spectrum * kernel, s=self.grid, workers=1)
+                spectrum = scipy.fft.rfft2(np.asarray(image, np.float64), workers=1)
+            whole = scipy.fft.irfft2(spectrum * kernel, s=self.grid, workers=1)
             images[place] = whole[frame]
         return images, self.noise(source, ratio)
 

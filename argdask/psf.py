@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special
+import scipy
 
 from argdask.errors import InputError
 
@@ -121,10 +121,12 @@ class Moffat:
         order = self.beta - 1.0
         k = np.hypot(frequency_y, frequency_x)
         t = np.maximum(2.0 * math.pi * self._scale * k, 1e-12)
-        logarithm = math.log(2.0) - special.gammaln(order) + order * np.log(0.5 * t)
+        logarithm = (
+            math.log(2.0) - scipy.special.gammaln(order) + order * np.log(0.5 * t)
+        )
         # K overflows for large orders only where the result is 1 to 1e-5.
         with np.errstate(over="ignore"):
-            value = np.exp(logarithm - t + np.log(special.kve(order, t)))
+            value = np.exp(logarithm - t + np.log(scipy.special.kve(order, t)))
         return np.where(k == 0.0, 1.0, np.minimum(value, 1.0))
 
     def tail_radius(self, missing: float) -> float:
@@ -171,12 +173,14 @@ class Airy:
         """Full width at half maximum [arcsec]."""
 
         def amplitude(x: float) -> float:
-            inner = 2.0 * self.obscuration * float(special.j1(self.obscuration * x))
-            whole = (2.0 * float(special.j1(x)) - inner) / x
+            inner = (
+                2.0 * self.obscuration * float(scipy.special.j1(self.obscuration * x))
+            )
+            whole = (2.0 * float(scipy.special.j1(x)) - inner) / x
             return whole / (1.0 - self.obscuration**2) - math.sqrt(0.5)
 
         # J1(x) / x falls from 1/2 to 0 at x = 3.83; a hole only makes it narrower.
-        root: float = optimize.brentq(amplitude, 0.1, 3.8)
+        root: float = scipy.optimize.brentq(amplitude, 0.1, 3.8)
         return 2.0 * root / (math.pi * self.finest)
 
     def transfer(self, frequency_y: npt.ArrayLike, frequency_x: npt.ArrayLike) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import interpolate
+import scipy
 
 from argdask.caching import compiled
 
@@ -188,12 +188,12 @@ def noise_power(frequency: npt.ArrayLike, ratio: float) -> Floats:
 
 
 @functools.lru_cache(maxsize=64)
-def _spline(size: int) -> interpolate.BSpline:
+def _spline(size: int) -> scipy.interpolate.BSpline:
     """Return the light up to a place, of each pixel of a line alone."""
     # An odd degree needs one more corner than it has.
     degree = min(_DEGREE, size - 1 + size % 2)
     corners = np.arange(size + 1.0)
-    return interpolate.make_interp_spline(
+    return scipy.interpolate.make_interp_spline(
         corners, np.tri(size + 1, size, -1), k=max(degree, 1)
     )
 

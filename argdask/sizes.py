@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 import xarray as xr
 from numpy.typing import NDArray
-from scipy import interpolate
 
 from argdask.angular_size import size_ratio
 from argdask.errors import InputError
@@ -49,7 +49,7 @@ class Sizes:
         # A grid of one redshift needs two nodes as well.
         nodes = np.geomspace(1 + low, (1 + high) * (1 + 1e-6), _NODES) - 1
         known = cosmology(seds).angular_diameter_distance(nodes).to_value("Mpc")
-        self._distance = interpolate.CubicSpline(nodes, known)
+        self._distance = scipy.interpolate.CubicSpline(nodes, known)
 
     def ratio(
         self,

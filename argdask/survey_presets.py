@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import scipy
 
 __all__ = ["PRESETS", "Preset", "preset_of"]
 
@@ -188,10 +189,7 @@ def _moffat_beta(fwhm: float, radius: float, share: float) -> float:
         outside: float = (1.0 + ratio) ** (1.0 - beta)
         return 1.0 - outside - share
 
-    # Recipes are read by commands that need nothing else of scipy.
-    from scipy import optimize  # noqa: PLC0415
-
-    return float(optimize.brentq(excess, 1.01, 50.0))
+    return float(scipy.optimize.brentq(excess, 1.01, 50.0))
 
 
 def _ceers() -> Preset:

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
+import scipy
 
 from argdask.psf import PSF
 from argdask.waves import Images, rounded_up
@@ -86,15 +86,15 @@ def _parts(
     """
     parts = max(1, math.ceil(2.0 * reach))
     sizes = [2 * side * parts for side in grid]
-    y = fft.fftfreq(sizes[0], 1.0 / parts)[:, None]
-    x = fft.rfftfreq(sizes[1], 1.0 / parts)[None]
-    light = fft.irfft2(psf.transfer(y / pixel_scale, x / pixel_scale), s=sizes)
+    y = scipy.fft.fftfreq(sizes[0], 1.0 / parts)[:, None]
+    x = scipy.fft.rfftfreq(sizes[1], 1.0 / parts)[None]
+    light = scipy.fft.irfft2(psf.transfer(y / pixel_scale, x / pixel_scale), s=sizes)
     for axis, (size, side) in enumerate(zip(sizes, grid, strict=True)):
-        far = abs(fft.fftfreq(size, 1.0 / size)) / parts
+        far = abs(scipy.fft.fftfreq(size, 1.0 / size)) / parts
         kept = np.where(far < 0.5 * side, 1.0, np.where(far > 0.5 * side, 0.0, 0.5))
         light *= np.expand_dims(kept, 1 - axis)
     ky, kx = (np.arange(int(reach * side) + 1) for side in grid)
-    spectrum = fft.rfft2(light)
+    spectrum = scipy.fft.rfft2(light)
     above, below = spectrum[2 * ky][:, 2 * kx], spectrum[-2 * ky][:, 2 * kx]
     # In the sum over all frequencies each stands for those with other signs.
     weight = np.sinc(ky / grid[0])[:, None] * np.sinc(kx / grid[1])

@@ -238,6 +238,19 @@ def test_the_facade_imports_nothing_before_it_is_asked() -> None:
     assert ran.stdout.strip() == "[]"
 
 
+def test_a_run_waits_for_no_part_of_scipy_before_it_is_used() -> None:
+    # Half a second of each command and of each worker's start.
+    parts = "fft interpolate ndimage optimize sparse spatial stats"
+    script = (
+        "import sys, argdask.cli, argdask.clusters, argdask.run, argdask.mending\n"
+        f"print([n for n in '{parts}'.split() if f'scipy.{{n}}' in sys.modules])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize("name", argdask.__all__)
 def test_each_public_name_is_where_the_facade_says(name: str) -> None:
     home = importlib.import_module(argdask._HOMES[name])
