@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hard_exits
 import numpy as np
 import pytest
 import xarray as xr
@@ -504,61 +503,38 @@ def test_a_death_between_the_steps_of_the_end_changes_nothing(
     assert names(path.parent) == [path.name]
 
 
-CHILD = """
-import os, sys
-import argdask as ad
-from argdask import planning, run
-from argdask.store import closing, files, receipts, staging, work
-
-def dying(owner, name, left):
-    real = getattr(owner, name)
-
-    def counted(*arguments, **named):
-        nonlocal left
-        left -= 1
-        if left == 0:
-            os._exit(99)
-        return real(*arguments, **named)
-
-    setattr(owner, name, counted)
-
-place, count = sys.argv[1].split(" ")
-*folders, name = place.split(".")
-owner = globals()[folders[0]]
-for folder in folders[1:]:
-    owner = getattr(owner, folder)
-dying(owner, name, int(count))
+CODE = """
 choices = dict(image_shape=(8, 8), layout={"part": 8, "chunk": 4, "block": 16})
 ad.write(ad.Recipe(galaxies=70, **choices), "pairs.zarr")
 """
 
 
+@pytest.fixture(scope="module")
+def run_forked() -> Iterator[hard_exits.Run]:
+    """Run code that may end at any call."""
+    with hard_exits.forked_runs() as forked:
+        yield forked
+
+
 @pytest.mark.parametrize(
     "point",
     [
-        "planning.initialise 1",
-        "files.sync_tree 1",
-        "receipts.Journal.append 1",
-        "receipts.Journal.append 4",
-        "run.fold 1",
-        "staging._rename 2",
-        "staging._clean 1",
+        "planning.initialise",
+        "files.sync_tree",
+        "receipts.Journal.append",
+        "receipts.Journal.append, 4",
+        "run.fold",
+        "staging._rename, 2",
+        "staging._clean",
     ],
 )
 def test_a_hard_exit_on_the_way_changes_no_byte(
-    tmp_path: Path, seds: xr.DataArray, point: str
+    tmp_path: Path, seds: xr.DataArray, run_forked: hard_exits.Run, point: str
 ) -> None:
     path = tmp_path / "pairs.zarr"
     scale = ad.write(small(), path, seds=seds).plan.scale
     old = contents(path)
-    ended = subprocess.run(
-        [sys.executable, "-c", CHILD, point],
-        cwd=tmp_path,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-    )
-    assert ended.returncode == 99, ended.stderr
+    assert run_forked(tmp_path, CODE, point) == hard_exits.EXIT
     if not point.startswith("staging"):
         assert contents(path) == old
         assert ad.verify(path).passed

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hard_exits
 import pytest
 import xarray as xr
 from hypothesis import given, settings
@@ -239,55 +237,30 @@ POINTS = {
     "inside the commit": "closing.sealed_bytes",
     "before the receipts go": "run.remove_receipts",
 }
-CHILD = """
-import os, sys
-import argdask as ad
-from argdask import run, steps
-from argdask.store import closing, files, receipts, work, zarr_store
+CODE = 'ad.part("pairs.zarr", 0, 1); ad.finalise("pairs.zarr")'
 
-def stop_at(point):
-    place, *count = point.split(", ")
-    left = int(count[0]) if count else 1
-    *folders, name = place.split(".")
-    owner = globals()[folders[0]]
-    for folder in folders[1:]:
-        owner = getattr(owner, folder)
-    real = getattr(owner, name)
 
-    def counted(*arguments, **named):
-        nonlocal left
-        left -= 1
-        if left == 0:
-            os._exit(99)
-        return real(*arguments, **named)
-
-    setattr(owner, name, counted)
-
-stop_at(sys.argv[1])
-ad.part("pairs.zarr", 0, 1)
-ad.finalise("pairs.zarr")
-"""
+@pytest.fixture(scope="module")
+def run_forked() -> Iterator[hard_exits.Run]:
+    """Run code that may end at any call."""
+    with hard_exits.forked_runs() as forked:
+        yield forked
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_hard_exit_at_any_point_changes_no_byte(
-    tmp_path: Path, seds: xr.DataArray, undisturbed: dict[str, bytes], point: str
+    tmp_path: Path,
+    seds: xr.DataArray,
+    undisturbed: dict[str, bytes],
+    run_forked: hard_exits.Run,
+    point: str,
 ) -> None:
     path = tmp_path / "pairs.zarr"
     ad.init(RECIPE, path, seds=seds)
-    codes = []
-    for _ in range(2):
-        # A second time, so that what the first left is met by a death too.
-        ended = subprocess.run(
-            [sys.executable, "-c", CHILD, POINTS[point]],
-            cwd=tmp_path,
-            env=os.environ,
-            capture_output=True,
-            text=True,
-        )
-        assert ended.returncode in (99, 0), ended.stderr
-        codes.append(ended.returncode)
-    assert codes[0] == 99
+    # A second time, so that what the first left is met by a death too.
+    codes = [run_forked(tmp_path, CODE, POINTS[point]) for _ in range(2)]
+    assert codes[0] == hard_exits.EXIT
+    assert codes[1] in (hard_exits.EXIT, 0)
     ad.part(path, 0, 1)
     ad.finalise(path)
     assert contents(path) == undisturbed

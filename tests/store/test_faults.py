@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -11,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import hard_exits
 import numpy as np
 import pytest
 import xarray as xr
@@ -72,71 +72,22 @@ def test_any_subset_in_any_order_with_a_torn_journal_goes_on_to_the_same_bytes(
 
 # Hard exits: no exception, no cleaning up, as when a machine loses its power.
 
-EXIT = 77
-
-SCRIPT = """
-import json, os, sys
-import argdask as ad
-from argdask import run
-from argdask.store import closing, receipts
-from damage import small
-
-
-def exit_around(owner, name, count, after):
-    inner, calls = getattr(owner, name), 0
-
-    def wrapped(*arguments, **options):
-        nonlocal calls
-        calls += 1
-        if calls == count and not after:
-            os._exit(77)
-        result = inner(*arguments, **options)
-        if calls == count and after:
-            os._exit(77)
-        return result
-
-    setattr(owner, name, wrapped)
-
-
-def in_a_process_of_its_own(path, moment=None):
-    # Nothing runs here yet that a fork would not take along.
-    process = os.fork()
-    if not process:
-        try:
-            if moment is not None:
-                owner, name, count, after = moment
-                owners = {"os": os, "closing": closing, "journal": receipts.Journal}
-                exit_around(owners[owner], name, count, after)
-            ad.write(small(), path)
-        except BaseException as error:
-            print(repr(error), file=sys.stderr)
-            os._exit(1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-
-
-# Once for all: machine code and the grid.
-ad.simulate(small(), None, [0])
-codes = {}
-for path, moment in json.loads(sys.argv[1]).items():
-    codes[path] = in_a_process_of_its_own(path, moment), in_a_process_of_its_own(path)
-print(json.dumps(codes))
-"""
+CODE = 'ad.write(small(), "{name}")'
 
 # What is called, how often before the exit, and whether it is done by then. Every
 # file that is written is synced once, and the folder that it is in once more.
 MOMENTS = [
-    ("os", "mkdir", 1, False),
-    ("os", "mkdir", 3, True),
-    ("journal", "append", 1, False),
-    ("journal", "append", 2, True),
-    ("journal", "append", 4, True),
-    ("closing", "sweep", 1, True),
-    ("closing", "write_copies", 1, False),
-    ("closing", "seal", 1, False),
-    ("closing", "seal", 1, True),
-    *(("os", "fsync", count, False) for count in (60, 105, 121)),
-    *(("os", "fsync", count, True) for count in (122, 136, 137)),
+    "os.mkdir",
+    "os.mkdir, 3, done",
+    "receipts.Journal.append",
+    "receipts.Journal.append, 2, done",
+    "receipts.Journal.append, 4, done",
+    "closing.sweep, 1, done",
+    "closing.write_copies",
+    "closing.seal",
+    "closing.seal, 1, done",
+    *(f"os.fsync, {count}" for count in (60, 105, 121)),
+    *(f"os.fsync, {count}, done" for count in (122, 136, 137)),
 ]
 
 
@@ -145,29 +96,20 @@ def test_a_hard_exit_at_any_step_goes_on_to_the_same_bytes(
 ) -> None:
     whole = tmp_path / f"whole-{name}"
     ad.write(small(), whole, seds=seds)
-    cases = {}
-    for number, moment in enumerate(MOMENTS):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        cases[str(folder / name)] = moment
-    tests = str(Path(__file__).parents[1])
-    ran = subprocess.run(
-        [sys.executable, "-c", SCRIPT, json.dumps(cases)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([tests, *sys.path])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    codes = json.loads(ran.stdout)
-    # Formats differ in how many files they have: a late exit may not come.
-    reached = [path for path, (first, _) in codes.items() if first == EXIT]
-    assert len(reached) >= len(MOMENTS) // 2
     expected = contents(whole)
-    for path, (first, second) in codes.items():
-        assert (first in (0, EXIT), second) == (True, 0), (cases[path], ran.stderr)
-        assert contents(Path(path)) == expected, cases[path]
-        assert [one.name for one in Path(path).parent.iterdir()] == [name], cases[path]
+    code, reached = CODE.format(name=name), 0
+    with hard_exits.forked_runs() as run_forked:
+        for number, moment in enumerate(MOMENTS):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            first = run_forked(folder, code, moment)
+            assert first in (hard_exits.EXIT, 0), moment
+            reached += first == hard_exits.EXIT
+            assert run_forked(folder, code, None) == 0, moment
+            assert contents(folder / name) == expected, moment
+            assert [one.name for one in folder.iterdir()] == [name], moment
+    # Formats differ in how many files they have: a late exit may not come.
+    assert reached >= len(MOMENTS) // 2
 
 
 def test_a_repair_that_is_cut_off_goes_on_to_the_same_bytes(
@@ -177,31 +119,24 @@ def test_a_repair_that_is_cut_off_goes_on_to_the_same_bytes(
     ad.write(small(), whole, seds=seds)
     expected = contents(whole)
     lost = sorted(expected.keys() - {"spare.zip"})
-    cases = {}
+    code, reached = CODE.format(name=name), 0
     # A store of netCDF files has fewer to sync.
-    for count in (
-        (1, 30, 51, 75, 90, 100) if name.endswith(".zarr") else range(1, 13, 2)
-    ):
-        folder = tmp_path / str(count)
-        shutil.copytree(whole, folder / name)
-        for file in lost:
-            (folder / name / file).unlink()
-        cases[str(folder / name)] = ("os", "fsync", count, count % 2 == 0)
-    tests = str(Path(__file__).parents[1])
-    ran = subprocess.run(
-        [sys.executable, "-c", SCRIPT, json.dumps(cases)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([tests, *sys.path])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    codes = json.loads(ran.stdout)
-    assert sum(first == EXIT for first, _ in codes.values()) >= len(cases) // 2
-    for path, (_, second) in codes.items():
-        assert second == 0, (cases[path], ran.stderr)
-        assert contents(Path(path)) == expected, cases[path]
-        assert [one.name for one in Path(path).parent.iterdir()] == [name]
+    zarr = name.endswith(".zarr")
+    counts = (1, 30, 51, 75, 90, 100) if zarr else tuple(range(1, 13, 2))
+    with hard_exits.forked_runs() as run_forked:
+        for count in counts:
+            folder = tmp_path / str(count)
+            shutil.copytree(whole, folder / name)
+            for file in lost:
+                (folder / name / file).unlink()
+            moment = f"os.fsync, {count}" + (", done" if count % 2 == 0 else "")
+            first = run_forked(folder, code, moment)
+            assert first in (hard_exits.EXIT, 0), moment
+            reached += first == hard_exits.EXIT
+            assert run_forked(folder, code, None) == 0, moment
+            assert contents(folder / name) == expected, moment
+            assert [one.name for one in folder.iterdir()] == [name], moment
+    assert reached >= len(counts) // 2
 
 
 # Kills, by number of process, at moments that nobody chose.
