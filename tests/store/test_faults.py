@@ -91,23 +91,29 @@ MOMENTS = [
 ]
 
 
+def ends_and_goes_on(run_forked: hard_exits.Run, path: Path, moment: str) -> bool:
+    """Write a store, twice, and return whether the first time was cut off."""
+    code = CODE.format(name=path.name)
+    first = run_forked(path.parent, code, moment)
+    assert first in (hard_exits.EXIT, 0), moment
+    assert run_forked(path.parent, code, None) == 0, moment
+    assert [one.name for one in path.parent.iterdir()] == [path.name], moment
+    return first == hard_exits.EXIT
+
+
 def test_a_hard_exit_at_any_step_goes_on_to_the_same_bytes(
     tmp_path: Path, seds: xr.DataArray, name: str
 ) -> None:
     whole = tmp_path / f"whole-{name}"
     ad.write(small(), whole, seds=seds)
     expected = contents(whole)
-    code, reached = CODE.format(name=name), 0
+    reached = 0
     with hard_exits.forked_runs() as run_forked:
         for number, moment in enumerate(MOMENTS):
             folder = tmp_path / str(number)
             folder.mkdir()
-            first = run_forked(folder, code, moment)
-            assert first in (hard_exits.EXIT, 0), moment
-            reached += first == hard_exits.EXIT
-            assert run_forked(folder, code, None) == 0, moment
+            reached += ends_and_goes_on(run_forked, folder / name, moment)
             assert contents(folder / name) == expected, moment
-            assert [one.name for one in folder.iterdir()] == [name], moment
     # Formats differ in how many files they have: a late exit may not come.
     assert reached >= len(MOMENTS) // 2
 
@@ -119,7 +125,7 @@ def test_a_repair_that_is_cut_off_goes_on_to_the_same_bytes(
     ad.write(small(), whole, seds=seds)
     expected = contents(whole)
     lost = sorted(expected.keys() - {"spare.zip"})
-    code, reached = CODE.format(name=name), 0
+    reached = 0
     # A store of netCDF files has fewer to sync.
     zarr = name.endswith(".zarr")
     counts = (1, 30, 51, 75, 90, 100) if zarr else tuple(range(1, 13, 2))
@@ -130,12 +136,8 @@ def test_a_repair_that_is_cut_off_goes_on_to_the_same_bytes(
             for file in lost:
                 (folder / name / file).unlink()
             moment = f"os.fsync, {count}" + (", done" if count % 2 == 0 else "")
-            first = run_forked(folder, code, moment)
-            assert first in (hard_exits.EXIT, 0), moment
-            reached += first == hard_exits.EXIT
-            assert run_forked(folder, code, None) == 0, moment
+            reached += ends_and_goes_on(run_forked, folder / name, moment)
             assert contents(folder / name) == expected, moment
-            assert [one.name for one in folder.iterdir()] == [name], moment
     assert reached >= len(counts) // 2
 
 
